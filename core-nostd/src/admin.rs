@@ -1,0 +1,438 @@
+//! Looking at a store: space, segments, frames, and everything checked.
+
+use crate::error::{Error, Item};
+use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
+use crate::index::Index;
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::report::Stats;
+use crate::segments::Owner;
+use crate::store::{Place, Store};
+
+/// What is known of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Which log's, where it is a log's.
+    pub log: u8,
+    /// Its number in the order of openings.
+    pub seq: u32,
+    /// A log segment's number in its log.
+    pub number: u32,
+    /// Bytes of committed frames, header included; a log segment's are told by
+    /// head and tail.
+    pub used: u32,
+    /// Bytes of records that are needed.
+    pub live: u32,
+    /// Times it was erased.
+    pub erases: u32,
+    /// Damage was met in it.
+    pub damaged: bool,
+}
+
+/// One frame, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameInfo<'k> {
+    /// Offset in the segment.
+    pub at: u32,
+    /// Bytes of the frame.
+    pub len: u32,
+    /// What it is: `put`, `delete`, `commit`, ...; `damaged` where nothing
+    /// whole stands.
+    pub kind: &'static str,
+    /// It starts a transaction.
+    pub first: bool,
+    /// It ends a transaction.
+    pub last: bool,
+    /// The log that it speaks of.
+    pub log: Option<u8>,
+    /// Its key.
+    pub key: Option<&'k [u8]>,
+    /// Bytes of its body.
+    pub body_len: u32,
+    /// A flipped bit of it was healed.
+    pub healed: bool,
+}
+
+/// Something that `check` met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding<'k> {
+    /// What was hit.
+    pub item: Item,
+    /// The key, where it is known.
+    pub key: Option<&'k [u8]>,
+    /// The address in bytes.
+    pub at: u64,
+    /// It was healed: nothing is lost.
+    pub healed: bool,
+}
+
+/// What `check` looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Frames of ledger and cold segments.
+    pub frames: u64,
+    /// Keys, lists, elements and chunks.
+    pub entries: u64,
+    /// Bytes of logs.
+    pub log_bytes: u64,
+    /// Flipped bits that were healed.
+    pub healed: u64,
+    /// Items that are damaged.
+    pub damaged: u64,
+}
+
+fn kind_name(frame: &Frame) -> &'static str {
+    match frame.kind {
+        Kind::Put => "put",
+        Kind::Delete => "delete",
+        Kind::Log | Kind::LogWide => "append",
+        Kind::Control => match Control::of(frame.a) {
+            Some(Control::Commit) => "commit",
+            Some(Control::Abort) => "abort",
+            Some(Control::Close) => "close",
+            None => "control",
+        },
+        Kind::Meta => match Meta::of(frame.a) {
+            Some(Meta::Open) => "open",
+            Some(Meta::Free) => "free",
+            Some(Meta::Head) => "head",
+            None => "meta",
+        },
+        Kind::Checkpoint => "checkpoint",
+        Kind::Link => "link",
+        Kind::Big => "big",
+        Kind::Run => "run",
+        Kind::Chunk => "chunk",
+        Kind::List => "list",
+        Kind::Element => "element",
+    }
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// The state of the store's space. Goes through the segment table.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let table = &self.table;
+        let mut stats = Stats {
+            segments: self.device.shape.segments,
+            ledger: table.count(Owner::Ledger),
+            cold: table.count(Owner::Cold),
+            logs: table.count(Owner::Log),
+            blank: table
+                .count(Owner::Blank)
+                .plus(table.count(Owner::Unverified)),
+            dirty: table.count(Owner::Dirty).plus(table.count(Owner::Erasing)),
+            live_bytes: self.live,
+            tombstone_bytes: self.tombstones,
+            kv_capacity: self.record_capacity(),
+            keys: self.keys,
+            index_len: self.index.len(),
+            index_capacity: self.index.capacity(),
+            erases_min: u32::MAX,
+            healed_bits: self.healed_bits,
+            ..Stats::default()
+        };
+        for row in table.rows.iter() {
+            stats.erases_min = stats.erases_min.min(row.erases);
+            stats.erases_max = stats.erases_max.max(row.erases);
+            stats.erases_total = stats.erases_total.plus(row.erases.into());
+        }
+        stats
+    }
+
+    /// What is known of a segment.
+    #[must_use]
+    pub fn segment_info(&self, segment: u32) -> SegmentInfo {
+        let row = self.table.get(segment);
+        SegmentInfo {
+            owner: row.owner,
+            log: row.log,
+            seq: row.seq,
+            number: if row.owner == Owner::Log { row.n } else { 0 },
+            used: row.used,
+            live: row.live,
+            erases: row.erases,
+            damaged: row.damaged,
+        }
+    }
+
+    /// Calls `visit` for each frame of a ledger or cold segment, in order, as
+    /// far as it is committed. Keys longer than the lent scratch are left out.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn inspect_segment(
+        &mut self,
+        segment: u32,
+        visit: &mut dyn FnMut(FrameInfo<'_>),
+    ) -> Result<(), Error<M::Error>> {
+        let row = self.table.get(segment);
+        if !row.records() {
+            return Ok(());
+        }
+        let scratch = core::mem::take(&mut self.scratch);
+        let mut place = Place {
+            segment,
+            seq: row.seq,
+            at: self.device.shape.start,
+        };
+        let mut result = Ok(());
+        while place.at < row.used {
+            match self.inspect_frame(place, row.used, scratch, visit) {
+                Ok(next) => place.at = next,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.scratch = scratch;
+        result?;
+        let link_at = self.device.shape.link_at;
+        let end = self.device.shape.segment_size;
+        if row.owner == Owner::Ledger
+            && let Seen::Whole(frame) = self.device.examine(segment, row.seq, link_at, end)?
+        {
+            visit(self.info(&frame, None));
+        }
+        Ok(())
+    }
+
+    fn info<'k>(&self, frame: &Frame, key: Option<&'k [u8]>) -> FrameInfo<'k> {
+        FrameInfo {
+            at: frame.at,
+            len: frame.len,
+            kind: kind_name(frame),
+            first: frame.first,
+            last: frame.last,
+            log: matches!(frame.kind, Kind::Log | Kind::LogWide).then_some(frame.a),
+            key,
+            body_len: frame.body_len,
+            healed: frame.patch.is_some(),
+        }
+    }
+
+    fn inspect_frame(
+        &self,
+        place: Place,
+        end: u32,
+        scratch: &mut [u8],
+        visit: &mut dyn FnMut(FrameInfo<'_>),
+    ) -> Result<u32, Error<M::Error>> {
+        match self
+            .device
+            .examine(place.segment, place.seq, place.at, end)?
+        {
+            Seen::Whole(frame) => {
+                let key = if frame.kind.keyed() {
+                    self.key_of(&frame, scratch)
+                } else {
+                    None
+                };
+                visit(self.info(&frame, key));
+                Ok(frame.end())
+            }
+            seen => {
+                let len = match seen {
+                    Seen::Damaged(frame, _) | Seen::Torn(frame) => frame.len,
+                    _ => self.device.shape.unit,
+                };
+                visit(FrameInfo {
+                    at: place.at,
+                    len,
+                    kind: "damaged",
+                    first: false,
+                    last: false,
+                    log: None,
+                    key: None,
+                    body_len: 0,
+                    healed: false,
+                });
+                Ok(place.at.plus(len))
+            }
+        }
+    }
+
+    /// Verifies everything that is reachable: every record in the index, every
+    /// log between head and tail, and, through the segments' frames, the
+    /// ledger. Calls `visit` for each item that is damaged or was healed.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn check(
+        &mut self,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<Checked, Error<M::Error>> {
+        let mut checked = Checked::default();
+        for damage in &self.damages {
+            checked.damaged = checked.damaged.plus(1);
+            visit(Finding {
+                item: Item::Metadata,
+                key: None,
+                at: damage.at,
+                healed: false,
+            });
+        }
+        self.check_frames(&mut checked, visit)?;
+        self.check_entries(&mut checked, visit)?;
+        for log in 0..self.logs.len() {
+            self.check_log(log, &mut checked, visit)?;
+        }
+        Ok(checked)
+    }
+
+    fn check_frames(
+        &mut self,
+        checked: &mut Checked,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<(), Error<M::Error>> {
+        for segment in 0..self.device.shape.segments {
+            let address = self.device.shape.address(segment, 0);
+            let known = self.table.get(segment).damaged;
+            let (mut frames, mut healed, mut damaged) = (0u64, 0u64, 0u64);
+            self.inspect_segment(segment, &mut |frame| {
+                frames = frames.plus(1);
+                let at = address.plus(frame.at.into());
+                if frame.healed {
+                    healed = healed.plus(1);
+                    visit(Finding {
+                        item: Item::Metadata,
+                        key: frame.key,
+                        at,
+                        healed: true,
+                    });
+                } else if frame.kind == "damaged" && !known {
+                    damaged = damaged.plus(1);
+                    visit(Finding {
+                        item: Item::Metadata,
+                        key: None,
+                        at,
+                        healed: false,
+                    });
+                }
+            })?;
+            checked.frames = checked.frames.plus(frames);
+            checked.healed = checked.healed.plus(healed);
+            checked.damaged = checked.damaged.plus(damaged);
+        }
+        Ok(())
+    }
+
+    fn check_entries(
+        &mut self,
+        checked: &mut Checked,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<(), Error<M::Error>> {
+        let scratch = core::mem::take(&mut self.scratch);
+        let mut cursor = self.index.first();
+        let mut result = Ok(());
+        while let Some((loc, _, next)) = self.index.next(cursor) {
+            cursor = next;
+            checked.entries = checked.entries.plus(1);
+            let place = self.table.place(&self.device, loc);
+            let end = self.device.shape.segment_size;
+            let seen = match self.device.examine(place.segment, place.seq, place.at, end) {
+                Ok(seen) => seen,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            };
+            let key = match &seen {
+                Seen::Whole(_) => continue,
+                Seen::Damaged(frame, true) => self.key_of(frame, scratch),
+                _ => None,
+            };
+            checked.damaged = checked.damaged.plus(1);
+            let at = self.device.shape.address(place.segment, place.at);
+            visit(Finding {
+                item: Item::Value,
+                key,
+                at,
+                healed: false,
+            });
+        }
+        self.scratch = scratch;
+        result
+    }
+
+    fn check_log(
+        &mut self,
+        log: usize,
+        checked: &mut Checked,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<(), Error<M::Error>> {
+        let state = *self.log(log)?;
+        let shape = self.device.shape;
+        let mut at = state.staged.head;
+        while at < state.staged.tail {
+            let (_, within) = crate::multilog::split(&shape, at);
+            let (first, len) = shape.log_block(within);
+            let step = u64::from(first.plus(len).minus(within)).min(state.staged.tail.minus(at));
+            match self.read_block(log, &state, at, &mut [0u8; 1]) {
+                Ok((_, false)) => {}
+                Ok((_, true)) => {
+                    checked.healed = checked.healed.plus(1);
+                    visit(Finding {
+                        item: Item::Log(log),
+                        key: None,
+                        at,
+                        healed: true,
+                    });
+                }
+                Err(Error::Corrupt { item, at }) => {
+                    checked.damaged = checked.damaged.plus(1);
+                    visit(Finding {
+                        item,
+                        key: None,
+                        at,
+                        healed: false,
+                    });
+                }
+                Err(other) => return Err(other),
+            }
+            checked.log_bytes = checked.log_bytes.plus(step);
+            at = at.plus(step.max(1));
+        }
+        Ok(())
+    }
+
+    /// Exchanges the index for another, filled from the records that the old
+    /// one points at: how a host grows it. Returns the old one; on an error
+    /// the new one is dropped and nothing has changed.
+    ///
+    /// # Errors
+    /// [`Error::IndexFull`] where the new one is too small, or the medium's.
+    pub fn swap_index(&mut self, mut larger: I) -> Result<I, Error<M::Error>> {
+        larger.clear();
+        let scratch = core::mem::take(&mut self.scratch);
+        let result = self.fill_index(&mut larger, scratch);
+        self.scratch = scratch;
+        result?;
+        Ok(core::mem::replace(&mut self.index, larger))
+    }
+
+    fn fill_index(&self, larger: &mut I, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+        let mut cursor = self.index.first();
+        while let Some((loc, _, next)) = self.index.next(cursor) {
+            cursor = next;
+            let frame = self.device.record(self.table.place(&self.device, loc))?;
+            let class = self.device.class(&frame)?;
+            let Some(key) = self.key_of(&frame, scratch) else {
+                continue;
+            };
+            let name = crate::kv::Name { key, class };
+            let probe = self.probe(&name);
+            let (device, table) = (&self.device, &self.table);
+            let mut compare = |loc| device.compare(table, &name, loc);
+            if let Err(full) = larger.insert(&probe, loc, &mut compare)? {
+                return Err(Error::IndexFull {
+                    capacity: full.capacity,
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! The medium seen by segment and offset, with errors that say where.
+
+use crate::error::{Error, Operation};
+use crate::format::shape::Shape;
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+
+/// Bytes moved through the stack at a time where the medium cannot be borrowed.
+pub(crate) const CHUNK: usize = 128;
+
+/// A medium, its shape, and whether it can still be trusted.
+pub(crate) struct Device<M: Medium> {
+    pub medium: M,
+    pub shape: Shape,
+    /// A write, erase or flush failed: all that is outstanding is in doubt.
+    pub poisoned: bool,
+    /// Something was written since the last flush.
+    pub outstanding: bool,
+    /// How many flushes have succeeded.
+    pub flushes: u64,
+}
+
+impl<M: Medium> Device<M> {
+    pub(crate) fn new(medium: M, shape: Shape) -> Self {
+        Device {
+            medium,
+            shape,
+            poisoned: false,
+            outstanding: false,
+            flushes: 0,
+        }
+    }
+
+    pub(crate) fn read(
+        &self,
+        segment: u32,
+        offset: u32,
+        buf: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
+        let at = self.shape.address(segment, offset);
+        self.medium.read(at, buf).map_err(|cause| Error::Medium {
+            operation: Operation::Read,
+            at,
+            cause,
+        })
+    }
+
+    pub(crate) fn borrow(&self, segment: u32, offset: u32, len: u32) -> Option<&[u8]> {
+        let at = self.shape.address(segment, offset);
+        self.medium
+            .borrow(at, usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// Calls `each` with the bytes of a run, in order and in pieces.
+    pub(crate) fn pieces(
+        &self,
+        segment: u32,
+        offset: u32,
+        len: u32,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Error<M::Error>> {
+        if let Some(bytes) = self.borrow(segment, offset, len) {
+            each(bytes);
+            return Ok(());
+        }
+        let mut chunk = [0u8; CHUNK];
+        let mut done = 0u32;
+        while done < len {
+            let count = len
+                .minus(done)
+                .min(u32::try_from(CHUNK).unwrap_or(u32::MAX));
+            let Some(part) = chunk.get_mut(..usize::try_from(count).unwrap_or(0)) else {
+                break;
+            };
+            self.read(segment, offset.plus(done), part)?;
+            each(part);
+            done = done.plus(count);
+        }
+        Ok(())
+    }
+
+    /// The checksum of a run, continued from `state`.
+    pub(crate) fn sum(
+        &self,
+        segment: u32,
+        offset: u32,
+        len: u32,
+        mut state: u32,
+    ) -> Result<u32, Error<M::Error>> {
+        self.pieces(segment, offset, len, &mut |bytes| {
+            state = self.medium.crc32c(state, bytes);
+        })?;
+        Ok(state)
+    }
+
+    /// How many bits of a run are not blank, counted up to `enough`, and the
+    /// offset behind the last byte that is not.
+    pub(crate) fn programmed(
+        &self,
+        segment: u32,
+        from: u32,
+        to: u32,
+    ) -> Result<(u32, u32), Error<M::Error>> {
+        let blank = self.shape.geometry.blank;
+        let mut bits = 0u32;
+        let mut end = from;
+        let mut at = from;
+        self.pieces(segment, from, to.minus(from), &mut |bytes| {
+            if bytes.iter().all(|byte| *byte == blank) {
+                at = at.plus(u32::try_from(bytes.len()).unwrap_or(0));
+                return;
+            }
+            for byte in bytes {
+                at = at.plus(1);
+                if *byte != blank {
+                    bits = bits.plus((*byte ^ blank).count_ones());
+                    end = at;
+                }
+            }
+        })?;
+        Ok((bits, end))
+    }
+
+    /// How many aligned 8-byte words of a run are blank, up to `end`.
+    pub(crate) fn blank_words(
+        &self,
+        segment: u32,
+        offset: u32,
+        len: u32,
+    ) -> Result<u32, Error<M::Error>> {
+        let blank = self.shape.geometry.blank;
+        let mut words = 0u32;
+        self.pieces(segment, offset, len, &mut |bytes| {
+            words = words.plus(count_blank_words(bytes, blank));
+        })?;
+        Ok(words)
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        segment: u32,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<(), Error<M::Error>> {
+        let at = self.shape.address(segment, offset);
+        self.outstanding = true;
+        self.medium.write(at, bytes).map_err(|cause| {
+            self.poisoned = true;
+            Error::Medium {
+                operation: Operation::Write,
+                at,
+                cause,
+            }
+        })
+    }
+
+    /// Erases a whole segment.
+    pub(crate) fn erase(&mut self, segment: u32) -> Result<(), Error<M::Error>> {
+        let at = self.shape.address(segment, 0);
+        self.outstanding = true;
+        if Mutant::NoErase.on() {
+            return Ok(());
+        }
+        let len = u64::from(self.shape.segment_size);
+        self.medium.erase(at, len).map_err(|cause| {
+            self.poisoned = true;
+            Error::Medium {
+                operation: Operation::Erase,
+                at,
+                cause,
+            }
+        })
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Error<M::Error>> {
+        self.medium.flush().map_err(|cause| {
+            self.poisoned = true;
+            Error::Medium {
+                operation: Operation::Flush,
+                at: 0,
+                cause,
+            }
+        })?;
+        self.outstanding = false;
+        self.flushes = self.flushes.plus(1);
+        Ok(())
+    }
+}
+
+/// How many of the whole 8-byte words of `bytes` are blank.
+pub(crate) fn count_blank_words(bytes: &[u8], blank: u8) -> u32 {
+    let pattern = u64::from_ne_bytes([blank; 8]);
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut count = 0u32;
+    for word in words {
+        count = count.plus(u32::from(u64::from_ne_bytes(*word) == pattern));
+    }
+    count
+}

@@ -1,0 +1,1098 @@
+//! The frame: what every record and every ledger entry stands in.
+//!
+//! ```text
+//! compact | word | key | body | pad | trailer |
+//! long    | word | klen:16 a:16 blen:32 | header sum:32 | key sum:32 | key | body | pad | trailer |
+//! word      kind:4 first:1 last:1 a:7 b:11 check:8       (a = 127, b = 2047: long)
+//! trailer   ordered, compact   sum:32-b, count:b
+//!           ordered, long      sum:32, count:32
+//!           unordered          sum:32, blank words:24, mark:8
+//! ```
+//!
+//! `count` is a Berger code: how many programmed bits the last write unit
+//! holds outside the count itself. Cutting its programming only loses bits, so
+//! it loses the count in one direction: a deficit is a torn unit, any other
+//! mismatch is corruption. `blank words` says how many aligned 8-byte words of
+//! the frame are blank when it is whole: more than that is a torn frame.
+
+use crate::checksum::{crc8, crc32c, flipped_bit};
+use crate::device::{CHUNK, Device};
+use crate::error::Error;
+use crate::format::shape::{Shape, WRITE_UNIT_MAX};
+use crate::math::{Saturate, place, u16_at, u32_at};
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+
+/// Bytes of the first word.
+const WORD: u32 = 4;
+/// Bytes of a long header.
+const LONG: u32 = 20;
+/// `a` and `b` of a long frame's first word.
+const LONG_A: u32 = 127;
+const LONG_B: u32 = 2047;
+/// The longest key and body of a compact frame.
+const COMPACT_KEY: u32 = 126;
+const COMPACT_BODY: u32 = 511;
+/// The byte that keeps an unordered trailer away from blank.
+const MARK: u32 = 0x5A;
+/// Bytes of a link frame with the longest trailer.
+pub(crate) const LINK_BYTES: u32 = WORD + 8 + 8;
+
+/// What a frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Key and value.
+    Put,
+    /// A key is gone; in a cold segment the body is the order of the delete.
+    Delete,
+    /// Bytes appended to a log, short form of ordered media.
+    Log,
+    /// Commit, abort or close (`a` is a [`Control`]).
+    Control,
+    /// A change of segments or heads (`a` is a [`Meta`]).
+    Meta,
+    /// The state of the whole store.
+    Checkpoint,
+    /// The next ledger segment.
+    Link,
+    /// Bytes appended to a log, with absolute tail and full checksum.
+    LogWide,
+    /// A key whose value stands in chunks.
+    Big,
+    /// In a cold segment: the order that the following records stand for.
+    Run,
+    /// A chunk of a value.
+    Chunk,
+    /// A key's list: generation and bounds.
+    List,
+    /// An element of a list.
+    Element,
+}
+
+impl Kind {
+    fn code(self) -> u32 {
+        match self {
+            Kind::Put => 1,
+            Kind::Delete => 2,
+            Kind::Log => 3,
+            Kind::Control => 4,
+            Kind::Meta => 5,
+            Kind::Checkpoint => 6,
+            Kind::Link => 7,
+            Kind::LogWide => 8,
+            Kind::Big => 9,
+            Kind::Run => 10,
+            Kind::Chunk => 11,
+            Kind::List => 12,
+            Kind::Element => 13,
+        }
+    }
+
+    fn of(code: u32) -> Option<Kind> {
+        Some(match code {
+            1 => Kind::Put,
+            2 => Kind::Delete,
+            3 => Kind::Log,
+            4 => Kind::Control,
+            5 => Kind::Meta,
+            6 => Kind::Checkpoint,
+            7 => Kind::Link,
+            8 => Kind::LogWide,
+            9 => Kind::Big,
+            10 => Kind::Run,
+            11 => Kind::Chunk,
+            12 => Kind::List,
+            13 => Kind::Element,
+            _ => return None,
+        })
+    }
+
+    /// Whether `a` of a compact frame is the length of a key.
+    pub(crate) fn keyed(self) -> bool {
+        matches!(
+            self,
+            Kind::Put | Kind::Delete | Kind::Big | Kind::Chunk | Kind::List | Kind::Element
+        )
+    }
+}
+
+/// What a control frame does to the group that it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    Commit,
+    Abort,
+    Close,
+}
+
+/// What a meta frame changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meta {
+    /// A log takes a segment for a number of its own.
+    Open,
+    /// A KV segment holds nothing live any more.
+    Free,
+    /// A log's head moves.
+    Head,
+}
+
+impl Control {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Control::Commit => 1,
+            Control::Abort => 2,
+            Control::Close => 3,
+        }
+    }
+
+    pub(crate) fn of(code: u8) -> Option<Control> {
+        match code {
+            1 => Some(Control::Commit),
+            2 => Some(Control::Abort),
+            3 => Some(Control::Close),
+            _ => None,
+        }
+    }
+}
+
+impl Meta {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Meta::Open => 1,
+            Meta::Free => 2,
+            Meta::Head => 3,
+        }
+    }
+
+    pub(crate) fn of(code: u8) -> Option<Meta> {
+        match code {
+            1 => Some(Meta::Open),
+            2 => Some(Meta::Free),
+            3 => Some(Meta::Head),
+            _ => None,
+        }
+    }
+}
+
+/// One bit to be read flipped: a healed single-bit fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patch {
+    /// The byte, counted from the start of the frame.
+    pub at: u32,
+    pub mask: u8,
+}
+
+/// A frame found on the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub segment: u32,
+    pub seq: u32,
+    pub at: u32,
+    pub kind: Kind,
+    pub first: bool,
+    pub last: bool,
+    pub a: u8,
+    pub key_len: u32,
+    pub body_len: u32,
+    /// Of a short log frame: bytes appended, and bytes of the remainder.
+    pub appended: u32,
+    pub long: bool,
+    /// Bytes of the whole frame, a multiple of the unit.
+    pub len: u32,
+    pub trailer: u32,
+    pub patch: Option<Patch>,
+}
+
+impl Frame {
+    fn header_len(&self) -> u32 {
+        if self.long { LONG } else { WORD }
+    }
+
+    /// The offset of the key in the segment.
+    pub(crate) fn key_at(&self) -> u32 {
+        self.at.plus(self.header_len())
+    }
+
+    /// The offset of the body in the segment.
+    pub(crate) fn body_at(&self) -> u32 {
+        self.key_at().plus(self.key_len)
+    }
+
+    /// The offset behind the frame.
+    pub(crate) fn end(&self) -> u32 {
+        self.at.plus(self.len)
+    }
+
+    fn trailer_at(&self) -> u32 {
+        self.end().minus(self.trailer)
+    }
+}
+
+/// What stands at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing was programmed here.
+    Blank,
+    /// A whole frame, healed where its patch says so.
+    Whole(Frame),
+    /// A frame whose writing was cut.
+    Torn(Frame),
+    /// A frame whose content is damaged; whether its key can be trusted.
+    Damaged(Frame, bool),
+    /// No frame's first word.
+    Noise,
+}
+
+/// What a frame to be written says, apart from key and body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spec {
+    pub kind: Kind,
+    pub first: bool,
+    pub last: bool,
+    pub a: u8,
+    /// Short log frames: bytes appended, and the running sum of the block.
+    pub appended: u32,
+    pub data_sum: u32,
+}
+
+impl Spec {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Spec {
+            kind,
+            first: false,
+            last: false,
+            a: 0,
+            appended: 0,
+            data_sum: 0,
+        }
+    }
+
+    pub(crate) fn with(kind: Kind, a: u8) -> Self {
+        Spec {
+            a,
+            ..Spec::new(kind)
+        }
+    }
+}
+
+/// A part of a body to be written.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'b> {
+    Bytes(&'b [u8]),
+    /// A run of the medium, one bit of it healed.
+    Copy {
+        segment: u32,
+        at: u32,
+        len: u32,
+        flip: Option<(u32, u8)>,
+    },
+    /// Rows of `size` bytes (at most 32) made one by one.
+    Rows {
+        count: u32,
+        size: u32,
+        row: &'b dyn Fn(u32) -> [u8; 32],
+    },
+}
+
+impl Part<'_> {
+    pub(crate) fn len(&self) -> u32 {
+        match self {
+            Part::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            Part::Copy { len, .. } => *len,
+            Part::Rows { count, size, .. } => count.times(*size),
+        }
+    }
+}
+
+fn is_long(kind: Kind, key_len: u32, body_len: u32) -> bool {
+    kind == Kind::Checkpoint || key_len > COMPACT_KEY || body_len > COMPACT_BODY
+}
+
+fn trailer_len(shape: &Shape, long: bool) -> u32 {
+    if shape.ordered() && !long { 4 } else { 8 }
+}
+
+/// Bytes of a frame on the medium.
+pub(crate) fn frame_len(shape: &Shape, kind: Kind, key_len: u32, body_len: u32) -> u32 {
+    let long = is_long(kind, key_len, body_len);
+    let header = if long { LONG } else { WORD };
+    header
+        .plus(key_len)
+        .plus(body_len)
+        .plus(trailer_len(shape, long))
+        .round_up(shape.unit)
+}
+
+/// The longest body that keeps a frame within `max` bytes.
+pub(crate) fn body_max(shape: &Shape, key_len: u32, max: u32) -> u32 {
+    let long = max.minus(LONG).minus(8).minus(key_len);
+    let compact = max
+        .minus(WORD)
+        .minus(trailer_len(shape, false))
+        .minus(key_len);
+    if key_len <= COMPACT_KEY && compact <= COMPACT_BODY {
+        compact
+    } else if long > COMPACT_BODY || key_len > COMPACT_KEY {
+        long
+    } else {
+        COMPACT_BODY
+    }
+}
+
+/// Whether short log frames carry their remainder's length in the first word.
+fn inline_remainder(shape: &Shape) -> bool {
+    shape.unit <= 8
+}
+
+/// Whether an append can be told by a short log frame.
+pub(crate) fn short_log(shape: &Shape, appended: u32, remainder: u32) -> bool {
+    if !shape.ordered() {
+        false
+    } else if inline_remainder(shape) {
+        appended <= 255 && remainder <= 7
+    } else {
+        appended <= 0xFFFF && remainder <= COMPACT_BODY.minus(6)
+    }
+}
+
+/// Bits of the count in a trailer's last word.
+fn count_bits(shape: &Shape, trailer: u32) -> u32 {
+    let unit_bits = shape.unit.times(8);
+    if trailer == 8 {
+        return unit_bits.min(32);
+    }
+    let mut bits = 3u32;
+    while 1u32.wrapping_shl(bits).minus(1) < unit_bits.minus(bits) {
+        bits = bits.plus(1);
+    }
+    bits
+}
+
+fn first_word(spec: &Spec, a: u32, b: u32) -> [u8; 4] {
+    let word = spec.kind.code()
+        | u32::from(spec.first) << 4
+        | u32::from(spec.last) << 5
+        | (a & 127) << 6
+        | (b & 2047) << 13;
+    let [x, y, z, _] = word.to_le_bytes();
+    [x, y, z, crc8([x, y, z])]
+}
+
+/// The lengths that a first word (and long header) gives.
+fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
+    let [x, y, z, check] = word;
+    if crc8([x, y, z]) != check {
+        return None;
+    }
+    let bits = u32::from_le_bytes([x, y, z, 0]);
+    let kind = Kind::of(bits & 15)?;
+    let a = bits.wrapping_shr(6) & 127;
+    let b = bits.wrapping_shr(13) & 2047;
+    let mut frame = Frame {
+        segment: 0,
+        seq: 0,
+        at: 0,
+        kind,
+        first: bits & 16 != 0,
+        last: bits & 32 != 0,
+        a: u8::try_from(a).unwrap_or(0),
+        key_len: 0,
+        body_len: b,
+        appended: 0,
+        long: false,
+        len: 0,
+        trailer: trailer_len(shape, false),
+        patch: None,
+    };
+    if a == LONG_A && b == LONG_B {
+        frame.long = true;
+        frame.trailer = trailer_len(shape, true);
+        return Some(frame);
+    }
+    if kind.keyed() {
+        frame.key_len = a;
+    }
+    if kind == Kind::Log && inline_remainder(shape) {
+        frame.appended = b.wrapping_shr(3);
+        frame.body_len = b & 7;
+    }
+    frame.len = total(shape, &frame);
+    Some(frame)
+}
+
+fn total(shape: &Shape, frame: &Frame) -> u32 {
+    frame
+        .header_len()
+        .plus(frame.key_len)
+        .plus(frame.body_len)
+        .plus(frame.trailer)
+        .round_up(shape.unit)
+}
+
+fn long_header(spec: &Spec, salt: u32, key: &[u8], body_len: u32) -> [u8; LONG as usize] {
+    let mut bytes = [0u8; LONG as usize];
+    place(&mut bytes, 0, &first_word(spec, LONG_A, LONG_B));
+    let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
+    place(&mut bytes, 4, &key_len.to_le_bytes());
+    place(&mut bytes, 6, &u16::from(spec.a).to_le_bytes());
+    place(&mut bytes, 8, &body_len.to_le_bytes());
+    let header = crc32c(salt, bytes.get(..12).unwrap_or(&[]));
+    place(&mut bytes, 12, &header.to_le_bytes());
+    place(&mut bytes, 16, &crc32c(!salt, key).to_le_bytes());
+    bytes
+}
+
+// ---------------------------------------------------------------- reading
+
+impl<M: Medium> Device<M> {
+    /// Parses the frame at an offset without summing its content. `end` is
+    /// where frames of this segment end.
+    pub(crate) fn parse(
+        &self,
+        segment: u32,
+        seq: u32,
+        at: u32,
+        end: u32,
+    ) -> Result<Option<Frame>, Error<M::Error>> {
+        if at.plus(WORD) > end {
+            return Ok(None);
+        }
+        let mut word = [0u8; WORD as usize];
+        self.read(segment, at, &mut word)?;
+        self.parse_from(word, segment, seq, at, end)
+    }
+
+    fn parse_from(
+        &self,
+        word: [u8; 4],
+        segment: u32,
+        seq: u32,
+        at: u32,
+        end: u32,
+    ) -> Result<Option<Frame>, Error<M::Error>> {
+        let Some(mut frame) = parse_word(&self.shape, word) else {
+            return Ok(None);
+        };
+        frame.segment = segment;
+        frame.seq = seq;
+        frame.at = at;
+        if frame.long && !self.parse_long(&mut frame, word, end)? {
+            return Ok(None);
+        }
+        Ok((frame.end() <= end).then_some(frame))
+    }
+
+    /// Reads and checks the long part of a header, healing one bit of it.
+    fn parse_long(
+        &self,
+        frame: &mut Frame,
+        word: [u8; 4],
+        end: u32,
+    ) -> Result<bool, Error<M::Error>> {
+        if frame.at.plus(LONG) > end {
+            return Ok(false);
+        }
+        let mut bytes = [0u8; LONG as usize];
+        self.read(frame.segment, frame.at, &mut bytes)?;
+        place(&mut bytes, 0, &word);
+        let salt = self.shape.salt(frame.seq, frame.at);
+        let sum = crc32c(salt, bytes.get(..12).unwrap_or(&[]));
+        let difference = sum ^ u32_at(&bytes, 12);
+        if difference != 0 && !difference.is_power_of_two() {
+            let Some(bit) = flipped_bit(difference, u32::MAX, 96) else {
+                return Ok(false);
+            };
+            let patch = Patch {
+                at: bit >> 3,
+                mask: 1u8.wrapping_shl(bit & 7),
+            };
+            apply(Some(patch), 0, &mut bytes);
+            frame.patch = Some(patch);
+        }
+        frame.key_len = u32::from(u16_at(&bytes, 4));
+        frame.a = u8::try_from(u16_at(&bytes, 6)).unwrap_or(u8::MAX);
+        frame.body_len = u32_at(&bytes, 8);
+        frame.len = total(&self.shape, frame);
+        Ok(true)
+    }
+
+    /// The checksum of everything before the trailer, with the frame's patch.
+    fn frame_sum(&self, frame: &Frame) -> Result<u32, Error<M::Error>> {
+        let mut state = self.shape.salt(frame.seq, frame.at);
+        if Mutant::NoSalt.on() {
+            state = 0;
+        }
+        let covered = frame.len.minus(frame.trailer);
+        if frame.patch.is_none() {
+            return self.sum(frame.segment, frame.at, covered, state);
+        }
+        let mut done = 0u32;
+        let mut chunk = [0u8; CHUNK];
+        while done < covered {
+            let count = covered.minus(done).min(CHUNK as u32);
+            let Some(part) = chunk.get_mut(..usize::try_from(count).unwrap_or(0)) else {
+                break;
+            };
+            self.read(frame.segment, frame.at.plus(done), part)?;
+            apply(frame.patch, done, part);
+            state = self.medium.crc32c(state, part);
+            done = done.plus(count);
+        }
+        Ok(state)
+    }
+
+    /// What stands at `at`: the whole judgement of one frame.
+    pub(crate) fn examine(
+        &self,
+        segment: u32,
+        seq: u32,
+        at: u32,
+        end: u32,
+    ) -> Result<Seen, Error<M::Error>> {
+        if at.plus(WORD) > end {
+            return Ok(Seen::Blank);
+        }
+        let mut word = [0u8; WORD as usize];
+        self.read(segment, at, &mut word)?;
+        let blank = self.shape.geometry.blank;
+        if word.iter().all(|byte| *byte == blank) {
+            return Ok(Seen::Blank);
+        }
+        match self.parse_from(word, segment, seq, at, end)? {
+            Some(frame) => self.judge(frame),
+            None => self.heal_word(word, segment, seq, at, end),
+        }
+    }
+
+    /// Tries every single flip of a first word that fails its check.
+    fn heal_word(
+        &self,
+        word: [u8; 4],
+        segment: u32,
+        seq: u32,
+        at: u32,
+        end: u32,
+    ) -> Result<Seen, Error<M::Error>> {
+        for bit in 0..32u32 {
+            let patch = Patch {
+                at: bit >> 3,
+                mask: 1u8.wrapping_shl(bit & 7),
+            };
+            let mut other = word;
+            apply(Some(patch), 0, &mut other);
+            let Some(mut frame) = self.parse_from(other, segment, seq, at, end)? else {
+                continue;
+            };
+            if frame.patch.is_some() {
+                continue;
+            }
+            frame.patch = Some(patch);
+            let mut trailer = [0u8; 8];
+            if self.trailer(&frame, &mut trailer)? == self.frame_sum(&frame)? & self.mask(&frame) {
+                return Ok(Seen::Whole(frame));
+            }
+        }
+        Ok(Seen::Noise)
+    }
+
+    /// Which bits of a sum a frame keeps.
+    fn mask(&self, frame: &Frame) -> u32 {
+        if frame.trailer == 8 {
+            return u32::MAX;
+        }
+        let mut bits = 32u32.minus(count_bits(&self.shape, 4));
+        if frame.kind == Kind::Log && inline_remainder(&self.shape) {
+            bits = bits.minus(16);
+        }
+        1u32.wrapping_shl(bits).wrapping_sub(1)
+    }
+
+    /// The sum kept in a frame's trailer; fills `trailer` with its bytes.
+    fn trailer(&self, frame: &Frame, trailer: &mut [u8; 8]) -> Result<u32, Error<M::Error>> {
+        let len = usize::try_from(frame.trailer).unwrap_or(8);
+        if let Some(part) = trailer.get_mut(..len) {
+            self.read(frame.segment, frame.trailer_at(), part)?;
+        }
+        Ok(u32_at(trailer, 0) & self.mask(frame))
+    }
+
+    /// Judges a frame whose header is sound: whole, torn or damaged.
+    pub(crate) fn judge(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
+        let mut trailer = [0u8; 8];
+        let kept = self.trailer(&frame, &mut trailer)?;
+        let difference = (kept ^ self.frame_sum(&frame)?) & self.mask(&frame);
+        if difference == 0 || Mutant::SkipRecoveryChecksum.on() {
+            return Ok(Seen::Whole(frame));
+        }
+        if self.shape.ordered() {
+            self.judge_ordered(frame, difference)
+        } else {
+            self.judge_unordered(frame, &trailer, difference)
+        }
+    }
+
+    fn judge_ordered(&self, frame: Frame, difference: u32) -> Result<Seen, Error<M::Error>> {
+        let missing = self.count_deficit(&frame)?;
+        if let Some(healed) = self.heal(&frame, difference, missing != 0)?
+            && self.count_deficit(&healed)? == 0
+        {
+            return Ok(Seen::Whole(healed));
+        }
+        if missing > 0 && !Mutant::NoUnitCount.on() {
+            return Ok(Seen::Torn(frame));
+        }
+        self.damaged(frame)
+    }
+
+    fn judge_unordered(
+        &self,
+        frame: Frame,
+        trailer: &[u8; 8],
+        difference: u32,
+    ) -> Result<Seen, Error<M::Error>> {
+        if Mutant::NoBlankCount.on() {
+            return self.damaged(frame);
+        }
+        let covered = frame.len.minus(8);
+        let blank = self.shape.geometry.blank;
+        let torn = trailer.iter().all(|byte| *byte == blank);
+        let recorded = u32_at(trailer, 4) & 0xFF_FFFF;
+        let found = self.blank_words(frame.segment, frame.at, covered)?;
+        let missing = found.minus(recorded);
+        if torn || missing > 1 {
+            return Ok(Seen::Torn(frame));
+        }
+        if let Some(healed) = self.heal(&frame, difference, false)? {
+            let Some(patch) = healed.patch else {
+                return Ok(Seen::Whole(healed));
+            };
+            // One word too many is blank: the flip must be what blanked it.
+            let word = frame.at.plus(patch.at.round_down(8));
+            if missing == 0 || self.blank_words(frame.segment, word, 8)? == 1 {
+                return Ok(Seen::Whole(healed));
+            }
+        }
+        if missing > 0 {
+            return Ok(Seen::Torn(frame));
+        }
+        self.damaged(frame)
+    }
+
+    /// A damaged frame, and whether its key's own checksum holds.
+    fn damaged(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
+        let mut named = false;
+        if frame.long && frame.kind.keyed() && frame.patch.is_none() {
+            let mut kept = [0u8; 4];
+            self.read(frame.segment, frame.at.plus(16), &mut kept)?;
+            let salt = !self.shape.salt(frame.seq, frame.at);
+            let sum = self.sum(frame.segment, frame.key_at(), frame.key_len, salt)?;
+            named = sum == u32::from_le_bytes(kept);
+        }
+        Ok(Seen::Damaged(frame, named))
+    }
+
+    /// The frame with the one flip that explains `difference`, if there is
+    /// exactly one and it cannot well be chance. A torn unit can only have
+    /// lost bits of its `last_unit`.
+    fn heal(
+        &self,
+        frame: &Frame,
+        difference: u32,
+        last_unit: bool,
+    ) -> Result<Option<Frame>, Error<M::Error>> {
+        if frame.patch.is_some() {
+            return Ok(None);
+        }
+        let mut healed = *frame;
+        if difference.is_power_of_two() {
+            let bit = difference.trailing_zeros();
+            let at = frame.len.minus(frame.trailer).plus(bit >> 3);
+            healed.patch = Some(Patch {
+                at,
+                mask: 1u8.wrapping_shl(bit & 7),
+            });
+            return Ok(Some(healed));
+        }
+        let mask = self.mask(frame);
+        let bits = frame.len.minus(frame.trailer).times(8);
+        let unit_bits = self.shape.unit.times(8);
+        let spare = mask.count_ones().minus(17);
+        let few = if last_unit { bits.min(unit_bits) } else { bits };
+        let short_log = frame.kind == Kind::Log;
+        if !short_log && !last_unit && few > 1u32.wrapping_shl(spare.min(31)) {
+            return Ok(None);
+        }
+        let Some(bit) = flipped_bit(difference, mask, few) else {
+            return Ok(None);
+        };
+        let bit = bits.minus(few).plus(bit);
+        healed.patch = Some(Patch {
+            at: bit >> 3,
+            mask: 1u8.wrapping_shl(bit & 7),
+        });
+        Ok(Some(healed))
+    }
+
+    /// How many programmed bits the last unit lacks: positive for a torn
+    /// unit, negative where it has too many. Unordered media have no count.
+    fn count_deficit(&self, frame: &Frame) -> Result<i32, Error<M::Error>> {
+        let mut unit = [0u8; WRITE_UNIT_MAX as usize];
+        let len = self.shape.unit.min(frame.len);
+        let Some(unit) = unit.get_mut(..usize::try_from(len).unwrap_or(0)) else {
+            return Ok(0);
+        };
+        let at = frame.len.minus(len);
+        self.read(frame.segment, frame.at.plus(at), unit)?;
+        apply(frame.patch, at, unit);
+        let (programmed, count) = unit_count(&self.shape, unit, frame.trailer);
+        let programmed = i32::try_from(programmed).unwrap_or(i32::MAX);
+        let count = i32::try_from(count.min(0x7FFF_FFFF)).unwrap_or(i32::MAX);
+        Ok(count.saturating_sub(programmed))
+    }
+
+    /// The running sum that a short log frame keeps, 16 bits of it.
+    pub(crate) fn log_sum(&self, frame: &Frame) -> Result<u32, Error<M::Error>> {
+        let mut trailer = [0u8; 8];
+        self.trailer(frame, &mut trailer)?;
+        let patched = frame
+            .patch
+            .filter(|patch| patch.at >= frame.len.minus(frame.trailer));
+        apply(patched, frame.len.minus(frame.trailer), &mut trailer);
+        let bits = 16u32.minus(count_bits(&self.shape, 4));
+        Ok(u32_at(&trailer, 0).wrapping_shr(bits) & 0xFFFF)
+    }
+
+    /// Reads a run inside a frame, healed.
+    pub(crate) fn read_in(
+        &self,
+        frame: &Frame,
+        at: u32,
+        buf: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
+        self.read(frame.segment, at, buf)?;
+        apply(frame.patch, at.minus(frame.at), buf);
+        Ok(())
+    }
+}
+
+/// Flips the patched bit if `bytes`, which start at `from`, hold it.
+pub(crate) fn apply(patch: Option<Patch>, from: u32, bytes: &mut [u8]) {
+    let Some(patch) = patch else { return };
+    let Some(at) = patch.at.checked_sub(from) else {
+        return;
+    };
+    if let Some(byte) = bytes.get_mut(usize::try_from(at).unwrap_or(usize::MAX)) {
+        *byte ^= patch.mask;
+    }
+}
+
+/// The programmed bits of a unit outside its count, and that count.
+fn unit_count(shape: &Shape, unit: &[u8], trailer: u32) -> (u32, u32) {
+    let blank = shape.geometry.blank;
+    let bits = count_bits(shape, trailer);
+    let mut word = [0u8; 4];
+    let tail = unit.len().min(4);
+    let from = unit.len().minus(tail);
+    place(
+        &mut word,
+        4usize.minus(tail),
+        unit.get(from..).unwrap_or(&[]),
+    );
+    let ones = u32::from_le_bytes([blank; 4]);
+    let count = (u32::from_le_bytes(word) ^ !ones).wrapping_shr(32u32.minus(bits));
+    let field = if bits == 32 {
+        u32::MAX
+    } else {
+        !(u32::MAX.wrapping_shr(bits))
+    };
+    let mut programmed = 0u32;
+    for byte in unit.iter().take(from) {
+        programmed = programmed.plus((*byte ^ blank).count_ones());
+    }
+    let valid = u32::MAX.wrapping_shl(32u32.minus(8u32.times(tail as u32)));
+    let outside = (u32::from_le_bytes(word) ^ ones) & !field & valid;
+    (programmed.plus(outside.count_ones()), count)
+}
+
+// ---------------------------------------------------------------- writing
+
+/// Gathers a run of bytes into few writes of whole units.
+pub(crate) struct Writer {
+    segment: u32,
+    /// The segment offset of the first gathered byte.
+    at: u32,
+    fill: usize,
+    /// Blank words of what was already written out.
+    blank_words: u32,
+    gathered: [u8; WRITE_UNIT_MAX as usize],
+}
+
+impl Writer {
+    /// Starts at a unit boundary.
+    pub(crate) fn new(segment: u32, at: u32) -> Self {
+        Writer {
+            segment,
+            at,
+            fill: 0,
+            blank_words: 0,
+            gathered: [0; WRITE_UNIT_MAX as usize],
+        }
+    }
+
+    fn full(&self) -> bool {
+        self.fill >= self.gathered.len()
+    }
+
+    /// Writes out all whole units gathered; what is left moves to the front.
+    pub(crate) fn drain<M: Medium>(
+        &mut self,
+        device: &mut Device<M>,
+    ) -> Result<(), Error<M::Error>> {
+        let unit = usize::try_from(device.shape.unit).unwrap_or(1);
+        let whole = self.fill.round_down(unit);
+        if whole == 0 {
+            return Ok(());
+        }
+        let bytes = self.gathered.get(..whole).unwrap_or(&[]);
+        self.blank_words = self.blank_words.plus(crate::device::count_blank_words(
+            bytes,
+            device.shape.geometry.blank,
+        ));
+        device.write(self.segment, self.at, bytes)?;
+        self.gathered.copy_within(whole..self.fill, 0);
+        self.fill = self.fill.minus(whole);
+        self.at = self.at.plus(u32::try_from(whole).unwrap_or(0));
+        Ok(())
+    }
+
+    /// Adds bytes, writing out what is certainly not the last unit.
+    pub(crate) fn push<M: Medium>(
+        &mut self,
+        device: &mut Device<M>,
+        mut bytes: &[u8],
+    ) -> Result<(), Error<M::Error>> {
+        while !bytes.is_empty() {
+            if self.full() {
+                self.drain(device)?;
+            }
+            if self.fill == 0 && bytes.len() > self.gathered.len() {
+                bytes = self.through(device, bytes)?;
+            }
+            let room = self.gathered.len().minus(self.fill);
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            place(&mut self.gathered, self.fill, now);
+            self.fill = self.fill.plus(now.len());
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Writes whole units straight from a large slice; returns the rest, which
+    /// is never empty.
+    fn through<'b, M: Medium>(
+        &mut self,
+        device: &mut Device<M>,
+        bytes: &'b [u8],
+    ) -> Result<&'b [u8], Error<M::Error>> {
+        let unit = usize::try_from(device.shape.unit).unwrap_or(1).max(8);
+        let whole = bytes.len().minus(1).round_down(unit);
+        let (now, later) = bytes.split_at(whole);
+        self.blank_words = self.blank_words.plus(crate::device::count_blank_words(
+            now,
+            device.shape.geometry.blank,
+        ));
+        device.write(self.segment, self.at, now)?;
+        self.at = self.at.plus(u32::try_from(whole).unwrap_or(0));
+        Ok(later)
+    }
+
+    /// The bytes gathered and not written: less than a unit after a drain.
+    pub(crate) fn left(&self) -> &[u8] {
+        self.gathered.get(..self.fill).unwrap_or(&[])
+    }
+
+    /// The segment offset behind everything pushed.
+    pub(crate) fn end(&self) -> u32 {
+        self.at.plus(u32::try_from(self.fill).unwrap_or(0))
+    }
+
+    /// Blank words of everything written out so far.
+    pub(crate) fn blank_words(&self) -> u32 {
+        self.blank_words
+    }
+
+    /// Blank words of everything pushed so far.
+    fn all_blank_words(&self, blank: u8) -> u32 {
+        self.blank_words
+            .plus(crate::device::count_blank_words(self.left(), blank))
+    }
+}
+
+impl<M: Medium> Device<M> {
+    /// Writes one frame at an offset; returns its length in bytes.
+    pub(crate) fn write_frame(
+        &mut self,
+        segment: u32,
+        seq: u32,
+        at: u32,
+        spec: &Spec,
+        key: &[u8],
+        body: &[Part<'_>],
+    ) -> Result<u32, Error<M::Error>> {
+        let mut body_len = 0u32;
+        for part in body {
+            body_len = body_len.plus(part.len());
+        }
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        let long = is_long(spec.kind, key_len, body_len);
+        let salt = self.shape.salt(seq, at);
+        let mut sum = if Mutant::NoSalt.on() { 0 } else { salt };
+        let mut writer = Writer::new(segment, at);
+        if long {
+            let header = long_header(spec, salt, key, body_len);
+            self.emit(&mut writer, &mut sum, &header)?;
+        } else {
+            let word = self.compact_word(spec, key_len, body_len);
+            self.emit(&mut writer, &mut sum, &word)?;
+        }
+        self.emit(&mut writer, &mut sum, key)?;
+        for part in body {
+            self.emit_part(&mut writer, &mut sum, part)?;
+        }
+        let len = frame_len(&self.shape, spec.kind, key_len, body_len);
+        let trailer = trailer_len(&self.shape, long);
+        let pad = len.minus(trailer).minus(writer.end().minus(at));
+        let blanks = [self.shape.geometry.blank; WRITE_UNIT_MAX as usize];
+        let pad = blanks
+            .get(..usize::try_from(pad).unwrap_or(0))
+            .unwrap_or(&[]);
+        self.emit(&mut writer, &mut sum, pad)?;
+        self.emit_trailer(&mut writer, sum, spec, trailer)?;
+        self.finish(&mut writer)?;
+        Ok(len)
+    }
+
+    fn finish(&mut self, writer: &mut Writer) -> Result<(), Error<M::Error>> {
+        if Mutant::MarkBeforeData.on() {
+            let unit = usize::try_from(self.shape.unit).unwrap_or(1);
+            let cut = writer.fill.minus(unit).round_down(unit);
+            let at = writer.at.plus(u32::try_from(cut).unwrap_or(0));
+            let bytes = writer.gathered;
+            self.write(
+                writer.segment,
+                at,
+                bytes.get(cut..writer.fill).unwrap_or(&[]),
+            )?;
+            writer.fill = cut;
+        }
+        writer.drain(self)
+    }
+
+    fn compact_word(&self, spec: &Spec, key_len: u32, body_len: u32) -> [u8; 4] {
+        let a = if spec.kind.keyed() {
+            key_len
+        } else {
+            u32::from(spec.a)
+        };
+        let mut b = body_len;
+        if spec.kind == Kind::Log && inline_remainder(&self.shape) {
+            b = spec.appended << 3 | body_len;
+        }
+        first_word(spec, a, b)
+    }
+
+    fn emit(
+        &mut self,
+        writer: &mut Writer,
+        sum: &mut u32,
+        bytes: &[u8],
+    ) -> Result<(), Error<M::Error>> {
+        *sum = self.medium.crc32c(*sum, bytes);
+        writer.push(self, bytes)
+    }
+
+    fn emit_part(
+        &mut self,
+        writer: &mut Writer,
+        sum: &mut u32,
+        part: &Part<'_>,
+    ) -> Result<(), Error<M::Error>> {
+        let (segment, at, len, flip) = match *part {
+            Part::Bytes(bytes) => return self.emit(writer, sum, bytes),
+            Part::Rows { count, size, row } => {
+                for number in 0..count {
+                    let bytes = row(number);
+                    let len = usize::try_from(size).unwrap_or(0);
+                    self.emit(writer, sum, bytes.get(..len).unwrap_or(&[]))?;
+                }
+                return Ok(());
+            }
+            Part::Copy {
+                segment,
+                at,
+                len,
+                flip,
+            } => (segment, at, len, flip),
+        };
+        let mut chunk = [0u8; 256];
+        let mut done = 0u32;
+        while done < len {
+            let count = usize::try_from(len.minus(done))
+                .unwrap_or(0)
+                .min(chunk.len());
+            let Some(bytes) = chunk.get_mut(..count) else {
+                break;
+            };
+            let from = at.plus(done);
+            self.read(segment, from, bytes)?;
+            if let Some((flipped, mask)) = flip {
+                apply(Some(Patch { at: flipped, mask }), from, bytes);
+            }
+            self.emit(writer, sum, bytes)?;
+            done = done.plus(u32::try_from(count).unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn emit_trailer(
+        &mut self,
+        writer: &mut Writer,
+        sum: u32,
+        spec: &Spec,
+        trailer: u32,
+    ) -> Result<(), Error<M::Error>> {
+        let mut bytes = [0u8; 8];
+        if !self.shape.ordered() {
+            let blanks = writer
+                .all_blank_words(self.shape.geometry.blank)
+                .min(0xFF_FFFF);
+            place(&mut bytes, 0, &sum.to_le_bytes());
+            place(&mut bytes, 4, &(blanks | MARK << 24).to_le_bytes());
+            return writer.push(self, &bytes);
+        }
+        let bits = count_bits(&self.shape, trailer);
+        let len = usize::try_from(trailer).unwrap_or(8);
+        let low = if trailer == 8 {
+            sum
+        } else if spec.kind == Kind::Log && inline_remainder(&self.shape) {
+            let kept = 16u32.minus(bits);
+            (sum & 1u32.wrapping_shl(kept).wrapping_sub(1)) | (spec.data_sum & 0xFFFF) << kept
+        } else {
+            sum & 1u32.wrapping_shl(32u32.minus(bits)).wrapping_sub(1)
+        };
+        place(&mut bytes, 0, &low.to_le_bytes());
+        // The count field is zero while the rest of its unit is counted.
+        let part = bytes.get(..len).unwrap_or(&[]);
+        writer.push(self, part)?;
+        let unit = usize::try_from(self.shape.unit).unwrap_or(1);
+        let from = writer.fill.minus(unit);
+        let last = writer.gathered.get(from..writer.fill).unwrap_or(&[]);
+        let (programmed, _) = unit_count(&self.shape, last, trailer);
+        let blank = u32::from_le_bytes([self.shape.geometry.blank; 4]);
+        let shift = 32u32.minus(bits);
+        let count = (programmed ^ !blank).wrapping_shl(shift);
+        let word_at = writer.fill.minus(4);
+        let word = if trailer == 8 { count } else { low | count };
+        place(&mut writer.gathered, word_at, &word.to_le_bytes());
+        Ok(())
+    }
+}

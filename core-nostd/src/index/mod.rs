@@ -1,0 +1,212 @@
+//! Where the newest record of each key lies, in memory that the caller lends.
+//!
+//! An index maps entries to record locations. It holds no keys: what it
+//! cannot decide from the hash or the key's first eight bytes it asks through
+//! a `compare` call that reads the record at a location.
+
+use core::cmp::Ordering;
+
+/// The largest location that an index has to hold (37 bits).
+pub const LOC_MAX: u64 = (1 << 37) - 1;
+
+/// Where a record lies: its address in units of the store's alignment.
+/// At most [`LOC_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Loc(pub u64);
+
+/// What an index may know of the entry that it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// A hash of the whole entry name (key, kind, generation, number).
+    pub hash: u64,
+    /// The key's first eight bytes, big-endian, zero-filled: orders as the
+    /// keys do where it differs; equal prefixes decide nothing.
+    pub prefix: u64,
+    /// Whether the entry is a key's own item, not a chunk, list or element.
+    pub primary: bool,
+}
+
+/// An index has no room for another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexFull {
+    /// How many entries it holds at most.
+    pub capacity: usize,
+}
+
+/// A place in an ordered index, valid until the index changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// A leaf or slot number; its meaning is the index's own.
+    pub node: u32,
+    /// The entry in it.
+    pub slot: u32,
+}
+
+/// An index over record locations.
+///
+/// `compare(loc)` says how the record *at `loc`* orders against the entry
+/// probed for: `Less` where the record comes first. A hash index uses only
+/// whether it is `Equal`. Its errors end the operation, with the index
+/// unchanged.
+pub trait Index {
+    /// Whether [`Index::seek`] and [`Index::next`] walk in key order.
+    const ORDERED: bool;
+
+    /// Whether it can hold keys at all.
+    const KEYS: bool = true;
+
+    /// Entries held.
+    fn len(&self) -> usize;
+
+    /// Whether no entry is held.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Entries that fit for certain.
+    fn capacity(&self) -> usize;
+
+    /// Removes every entry.
+    fn clear(&mut self);
+
+    /// The location of the entry, if present.
+    ///
+    /// # Errors
+    /// What `compare` returned.
+    fn find<E>(
+        &self,
+        probe: &Probe,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<Option<Loc>, E>;
+
+    /// Points the entry at `to`, adding it where it is absent; returns where
+    /// it pointed before. `Ok(Err(..))` changes nothing.
+    ///
+    /// # Errors
+    /// What `compare` returned.
+    fn insert<E>(
+        &mut self,
+        probe: &Probe,
+        to: Loc,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<Result<Option<Loc>, IndexFull>, E>;
+
+    /// Moves the entry that points exactly at `from` to `to`, if there is one.
+    /// The hash index does not call `compare` here.
+    ///
+    /// # Errors
+    /// What `compare` returned.
+    fn relocate<E>(
+        &mut self,
+        probe: &Probe,
+        from: Loc,
+        to: Loc,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E>;
+
+    /// Removes the entry that points exactly at `from`, if there is one.
+    /// The hash index does not call `compare` here.
+    ///
+    /// # Errors
+    /// What `compare` returned.
+    fn remove<E>(
+        &mut self,
+        probe: &Probe,
+        from: Loc,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E>;
+
+    /// The first place of a walk over all entries: in key order where
+    /// [`Index::ORDERED`], in any order otherwise. It may hold no entry.
+    fn first(&self) -> Cursor;
+
+    /// The entry at a cursor (location, primary) and the cursor behind it;
+    /// `None` at the end. Skips unused places.
+    fn next(&self, at: Cursor) -> Option<(Loc, bool, Cursor)>;
+
+    /// The entry before a cursor and the cursor at it; `None` at the start.
+    /// Skips unused places.
+    fn prev(&self, at: Cursor) -> Option<(Loc, bool, Cursor)>;
+
+    /// Ordered indexes: the place of the first entry that is not less than
+    /// the probe. Others return [`Index::first`].
+    ///
+    /// # Errors
+    /// What `compare` returned.
+    fn seek<E>(
+        &self,
+        probe: &Probe,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<Cursor, E>;
+}
+
+mod hash;
+mod ordered;
+
+pub use hash::HashIndex;
+pub use ordered::{OrderedIndex, OrderedNode};
+
+/// No index at all: for a store that holds logs alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoIndex;
+
+impl Index for NoIndex {
+    const ORDERED: bool = true;
+    const KEYS: bool = false;
+
+    fn len(&self) -> usize {
+        0
+    }
+    fn capacity(&self) -> usize {
+        0
+    }
+    fn clear(&mut self) {}
+    fn find<E>(
+        &self,
+        _: &Probe,
+        _: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<Option<Loc>, E> {
+        Ok(None)
+    }
+    fn insert<E>(
+        &mut self,
+        _: &Probe,
+        _: Loc,
+        _: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<Result<Option<Loc>, IndexFull>, E> {
+        Ok(Err(IndexFull { capacity: 0 }))
+    }
+    fn relocate<E>(
+        &mut self,
+        _: &Probe,
+        _: Loc,
+        _: Loc,
+        _: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn remove<E>(
+        &mut self,
+        _: &Probe,
+        _: Loc,
+        _: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn first(&self) -> Cursor {
+        Cursor { node: 0, slot: 0 }
+    }
+    fn next(&self, _: Cursor) -> Option<(Loc, bool, Cursor)> {
+        None
+    }
+    fn prev(&self, _: Cursor) -> Option<(Loc, bool, Cursor)> {
+        None
+    }
+    fn seek<E>(
+        &self,
+        _: &Probe,
+        _: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<Cursor, E> {
+        Ok(self.first())
+    }
+}

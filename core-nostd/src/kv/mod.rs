@@ -1,0 +1,13 @@
+//! Keys and values: records in the ledger, found through the index.
+
+mod chunks;
+mod list;
+mod name;
+mod read;
+pub(crate) mod rebuild;
+pub mod reclaim;
+mod scan;
+mod write;
+
+pub(crate) use name::Name;
+pub use scan::{Entry, Scan};

@@ -1,0 +1,289 @@
+//! The names that the index goes by, and how records compare with them.
+
+use crate::device::{CHUNK, Device};
+use crate::error::{Error, Item};
+use crate::format::frame::{Frame, Kind, Seen};
+use crate::index::{Index, Loc, Probe};
+use crate::math::{Saturate, u64_at};
+use crate::medium::Medium;
+use crate::segments::Table;
+use crate::store::{Place, Store};
+use core::cmp::Ordering;
+use core::hash::{BuildHasher, Hasher};
+use foldhash::fast::FixedState;
+
+/// Bytes before the data of a chunk or element: generation and number.
+pub(crate) const DEPENDENT: u32 = 16;
+
+/// What of a key an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Its value.
+    Item,
+    /// Its list's bounds.
+    List,
+    /// A chunk of the value or an element of the list.
+    Dependent { generation: u64, number: u64 },
+}
+
+/// The name of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'k> {
+    pub key: &'k [u8],
+    pub class: Class,
+}
+
+impl<'k> Name<'k> {
+    pub(crate) fn item(key: &'k [u8]) -> Self {
+        Name {
+            key,
+            class: Class::Item,
+        }
+    }
+
+    pub(crate) fn list(key: &'k [u8]) -> Self {
+        Name {
+            key,
+            class: Class::List,
+        }
+    }
+
+    pub(crate) fn dependent(key: &'k [u8], generation: u64, number: u64) -> Self {
+        Name {
+            key,
+            class: Class::Dependent { generation, number },
+        }
+    }
+
+    /// What an index may know of the entry.
+    pub(crate) fn probe(&self, nonce: u64) -> Probe {
+        let mut hasher = FixedState::with_seed(nonce).build_hasher();
+        hasher.write(self.key);
+        match self.class {
+            Class::Item => {}
+            Class::List => hasher.write_u64(1),
+            Class::Dependent { generation, number } => {
+                hasher.write_u64(generation);
+                hasher.write_u64(number);
+            }
+        }
+        Probe {
+            hash: hasher.finish(),
+            prefix: prefix(self.key),
+            primary: self.class == Class::Item,
+        }
+    }
+}
+
+/// A key's first eight bytes as a number that orders as they do.
+pub(crate) fn prefix(key: &[u8]) -> u64 {
+    let mut bytes = [0u8; 8];
+    crate::math::place(&mut bytes, 0, key);
+    u64::from_be_bytes(bytes)
+}
+
+impl Table<'_> {
+    /// Where a location lies.
+    pub(crate) fn place<M: Medium>(&self, device: &Device<M>, loc: Loc) -> Place {
+        let address = loc.0.times(u64::from(device.shape.unit));
+        let (segment, at) = device.shape.place(address);
+        Place {
+            segment,
+            seq: self.get(segment).seq,
+            at,
+        }
+    }
+}
+
+impl<M: Medium> Device<M> {
+    /// The location of a place.
+    pub(crate) fn loc(&self, place: Place) -> Loc {
+        let address = self.shape.address(place.segment, place.at);
+        Loc(address.over(u64::from(self.shape.unit)))
+    }
+
+    /// The record at a place, its header sound or healed; its content is not
+    /// summed.
+    pub(crate) fn record(&self, place: Place) -> Result<Frame, Error<M::Error>> {
+        let end = self.shape.segment_size;
+        if let Some(frame) = self.parse(place.segment, place.seq, place.at, end)? {
+            return Ok(frame);
+        }
+        match self.examine(place.segment, place.seq, place.at, end)? {
+            Seen::Whole(frame) => Ok(frame),
+            _ => Err(Error::Corrupt {
+                item: Item::Metadata,
+                at: self.shape.address(place.segment, place.at),
+            }),
+        }
+    }
+
+    /// How the key of a record orders against `key`.
+    pub(crate) fn compare_key(
+        &self,
+        frame: &Frame,
+        key: &[u8],
+    ) -> Result<Ordering, Error<M::Error>> {
+        if frame.patch.is_none()
+            && let Some(bytes) = self.borrow(frame.segment, frame.key_at(), frame.key_len)
+        {
+            return Ok(bytes.cmp(key));
+        }
+        let mut chunk = [0u8; CHUNK];
+        let mut done = 0u32;
+        let mut rest = key;
+        while done < frame.key_len {
+            let count = frame.key_len.minus(done).min(CHUNK as u32);
+            let bytes = chunk
+                .get_mut(..usize::try_from(count).unwrap_or(0))
+                .unwrap_or_default();
+            self.read_in(frame, frame.key_at().plus(done), bytes)?;
+            let (now, later) = rest.split_at(bytes.len().min(rest.len()));
+            match (*bytes).cmp(now) {
+                Ordering::Equal => {}
+                other => return Ok(other),
+            }
+            rest = later;
+            done = done.plus(count);
+        }
+        Ok(if rest.is_empty() {
+            Ordering::Equal
+        } else {
+            Ordering::Less
+        })
+    }
+
+    /// Generation and number of a dependent record; the class of any.
+    pub(crate) fn class(&self, frame: &Frame) -> Result<Class, Error<M::Error>> {
+        Ok(match frame.kind {
+            Kind::List => Class::List,
+            Kind::Chunk | Kind::Element => {
+                let mut bytes = [0u8; DEPENDENT as usize];
+                self.read_in(frame, frame.body_at(), &mut bytes)?;
+                Class::Dependent {
+                    generation: u64_at(&bytes, 0),
+                    number: u64_at(&bytes, 8),
+                }
+            }
+            _ => Class::Item,
+        })
+    }
+
+    fn compare_frame(&self, frame: &Frame, name: &Name<'_>) -> Result<Ordering, Error<M::Error>> {
+        match self.compare_key(frame, name.key)? {
+            Ordering::Equal => Ok(self.class(frame)?.cmp(&name.class)),
+            other => Ok(other),
+        }
+    }
+
+    /// How the record at a location orders against a name. A record that does
+    /// not match is believed only when its checksum holds: a flipped bit of a
+    /// key must not make the key disappear.
+    pub(crate) fn compare(
+        &self,
+        table: &Table<'_>,
+        name: &Name<'_>,
+        loc: Loc,
+    ) -> Result<Ordering, Error<M::Error>> {
+        let place = table.place(self, loc);
+        let end = self.shape.segment_size;
+        if let Some(frame) = self.parse(place.segment, place.seq, place.at, end)?
+            && frame.kind.keyed()
+            && self.compare_frame(&frame, name)? == Ordering::Equal
+        {
+            return Ok(Ordering::Equal);
+        }
+        match self.examine(place.segment, place.seq, place.at, end)? {
+            Seen::Whole(frame) | Seen::Damaged(frame, true) => self.compare_frame(&frame, name),
+            _ => Err(Error::Doubtful {
+                at: self.shape.address(place.segment, place.at),
+            }),
+        }
+    }
+
+    /// How the keys of two records order.
+    pub(crate) fn compare_records(
+        &self,
+        one: &Frame,
+        other: &Frame,
+    ) -> Result<Ordering, Error<M::Error>> {
+        let mut a = [0u8; 64];
+        let mut b = [0u8; 64];
+        let mut done = 0u32;
+        loop {
+            let left = one.key_len.minus(done).min(64);
+            let right = other.key_len.minus(done).min(64);
+            let a = a
+                .get_mut(..usize::try_from(left).unwrap_or(0))
+                .unwrap_or_default();
+            let b = b
+                .get_mut(..usize::try_from(right).unwrap_or(0))
+                .unwrap_or_default();
+            self.read_in(one, one.key_at().plus(done), a)?;
+            self.read_in(other, other.key_at().plus(done), b)?;
+            match (*a).cmp(b) {
+                Ordering::Equal if left == 64 && right == 64 => done = done.plus(64),
+                order => return Ok(order),
+            }
+        }
+    }
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    pub(crate) fn probe(&self, name: &Name<'_>) -> Probe {
+        name.probe(self.device.shape.nonce)
+    }
+
+    /// The newest record of a name, its content not yet checked. An answer
+    /// that unattributed damage may hide a newer one of is withheld.
+    pub(crate) fn locate(&self, name: &Name<'_>) -> Result<Option<Frame>, Error<M::Error>> {
+        let found = self.find(name)?;
+        if !self.damages.is_empty() {
+            self.doubt(found.as_ref())?;
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Error<M::Error>> {
+        let probe = self.probe(name);
+        let (device, table) = (&self.device, &self.table);
+        let loc = self
+            .index
+            .find(&probe, &mut |loc| device.compare(table, name, loc))?;
+        match loc {
+            Some(loc) => device.record(table.place(device, loc)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses an answer that is older than unattributed damage.
+    pub(crate) fn doubt(&self, found: Option<&Frame>) -> Result<(), Error<M::Error>> {
+        let rank = found.map_or(0, |frame| self.rank(frame));
+        for damage in &self.damages {
+            if rank < damage.until {
+                return Err(Error::Doubtful { at: damage.at });
+            }
+        }
+        Ok(())
+    }
+
+    /// The order that a record stands for, or an earlier one.
+    pub(crate) fn rank(&self, frame: &Frame) -> u64 {
+        let row = self.table.get(frame.segment);
+        if row.owner == crate::segments::Owner::Cold {
+            crate::format::shape::Shape::rank(row.n, 0)
+        } else {
+            crate::format::shape::Shape::rank(frame.seq, frame.at)
+        }
+    }
+
+    /// Checks a key's length.
+    pub(crate) fn check_key(&self, key: &[u8]) -> Result<(), Error<M::Error>> {
+        let max = self.key_max();
+        match key.len() {
+            0 => Err(Error::KeyEmpty),
+            len if len > max => Err(Error::KeyTooLong { len, max }),
+            _ => Ok(()),
+        }
+    }
+}

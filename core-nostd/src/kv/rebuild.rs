@@ -1,0 +1,339 @@
+//! Recovery, second part: the index, from every record in the order it was
+//! made.
+//!
+//! Ledger segments are in order by sequence, and so are cold ones, whose runs
+//! say from when they are. The two streams are merged by that order; whatever
+//! comes later wins, so no order has to be kept in the index.
+
+use super::name::{Class, Name};
+use crate::error::Error;
+use crate::format::frame::{Control, Frame, Kind, Seen};
+use crate::format::shape::Shape;
+use crate::index::Index;
+use crate::math::{Saturate, u64_at};
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::report::{Hit, Report};
+use crate::segments::Owner;
+use crate::store::{Group, Place, Store};
+
+/// A walk through the segments of one owner, in order of sequence.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    owner: Owner,
+    place: Place,
+    /// Where the segment's committed frames end.
+    end: u32,
+    /// Cold: the order of the run.
+    rank: u64,
+    done: bool,
+    /// Ledger: frames before this offset belong to an aborted group, or to
+    /// one whose fate is lost.
+    skip: u32,
+}
+
+impl Stream {
+    fn new(owner: Owner) -> Self {
+        Stream {
+            owner,
+            place: Place::default(),
+            end: 0,
+            rank: 0,
+            done: false,
+            skip: 0,
+        }
+    }
+
+    /// The order of what comes next.
+    fn order(&self) -> u64 {
+        match (self.done, self.owner) {
+            (true, _) => u64::MAX,
+            (_, Owner::Cold) => self.rank,
+            _ => Shape::rank(self.place.seq, self.place.at),
+        }
+    }
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Fills the index from the medium.
+    pub(crate) fn rebuild(&mut self, report: &mut Report) -> Result<(), Error<M::Error>> {
+        self.index.clear();
+        self.live = 0;
+        self.tombstones = 0;
+        self.keys = 0;
+        self.group = Group::default();
+        for row in self.table.rows.iter_mut() {
+            row.live = 0;
+        }
+        if !I::KEYS {
+            return Ok(());
+        }
+        let scratch = core::mem::take(&mut self.scratch);
+        let result = self.merge(report, scratch);
+        self.scratch = scratch;
+        result?;
+        if self.dependents || self.lists {
+            self.sweep();
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, report: &mut Report, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+        let mut ledger = Stream::new(Owner::Ledger);
+        let mut cold = Stream::new(Owner::Cold);
+        self.enter_segment(&mut ledger)?;
+        self.enter_segment(&mut cold)?;
+        let bytes =
+            u64::from(self.device.shape.segments).times(u64::from(self.device.shape.segment_size));
+        let mut steps = bytes;
+        while steps > 0 && !(ledger.done && cold.done) {
+            steps = steps.minus(1);
+            let stream = if cold.order() <= ledger.order() {
+                &mut cold
+            } else {
+                &mut ledger
+            };
+            self.step(stream, report, scratch)?;
+        }
+        Ok(())
+    }
+
+    /// Goes to the next segment of a stream that holds anything.
+    fn enter_segment(&mut self, stream: &mut Stream) -> Result<(), Error<M::Error>> {
+        let shape = self.device.shape;
+        let mut best: Option<(u32, u32, u32)> = None;
+        for (number, row) in self.table.rows.iter().enumerate() {
+            if row.owner != stream.owner || row.seq <= stream.place.seq || row.used <= shape.start {
+                continue;
+            }
+            if best.is_none_or(|(seq, _, _)| row.seq < seq) {
+                best = Some((row.seq, u32::try_from(number).unwrap_or(u32::MAX), row.used));
+            }
+        }
+        let Some((seq, segment, used)) = best else {
+            stream.done = true;
+            return Ok(());
+        };
+        stream.place = Place {
+            segment,
+            seq,
+            at: shape.start,
+        };
+        stream.end = used.min(shape.link_at);
+        stream.skip = 0;
+        if stream.owner == Owner::Cold {
+            self.first_run(stream)?;
+        }
+        Ok(())
+    }
+
+    /// A cold segment holds records from the order of its first run on.
+    fn first_run(&mut self, stream: &mut Stream) -> Result<(), Error<M::Error>> {
+        let at = stream.place;
+        if let Seen::Whole(frame) = self.device.examine(at.segment, at.seq, at.at, stream.end)?
+            && frame.kind == Kind::Run
+        {
+            stream.rank = self.run_rank(&frame)?.max(stream.rank);
+        }
+        if let Some(row) = self.table.row(at.segment) {
+            row.n = u32::try_from(stream.rank >> 32).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run_rank(&self, frame: &Frame) -> Result<u64, Error<M::Error>> {
+        let mut bytes = [0u8; 8];
+        self.device.read_in(frame, frame.body_at(), &mut bytes)?;
+        Ok(u64_at(&bytes, 0))
+    }
+
+    /// Takes in what stands next in a stream.
+    fn step(
+        &mut self,
+        stream: &mut Stream,
+        report: &mut Report,
+        scratch: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
+        let at = stream.place;
+        if at.at >= stream.end {
+            return self.enter_segment(stream);
+        }
+        let seen = self.device.examine(at.segment, at.seq, at.at, stream.end)?;
+        match seen {
+            Seen::Whole(frame) => {
+                stream.place.at = frame.end();
+                self.note_patch(&frame, report);
+                if frame.kind == Kind::Run {
+                    stream.rank = self.run_rank(&frame)?.max(stream.rank);
+                    return Ok(());
+                }
+                if stream.owner == Owner::Ledger && frame.first && !frame.last {
+                    stream.skip = self.skip_until(&frame, stream.end)?;
+                } else if stream.owner == Owner::Ledger
+                    && at.at == self.device.shape.start
+                    && !frame.first
+                {
+                    stream.skip = self.skip_until(&frame, stream.end)?;
+                }
+                if frame.kind.keyed() && at.at >= stream.skip {
+                    self.take_in(&frame, scratch)?;
+                }
+            }
+            Seen::Damaged(frame, true) if at.at >= stream.skip => {
+                stream.place.at = frame.end();
+                self.add_damage(Hit::Ledger, at.segment, at.at, frame.len, 0, report);
+                self.take_in(&frame, scratch)?;
+            }
+            _ => self.step_over(stream, report)?,
+        }
+        Ok(())
+    }
+
+    /// Skips a run that holds no whole frame, and remembers the damage.
+    fn step_over(
+        &mut self,
+        stream: &mut Stream,
+        report: &mut Report,
+    ) -> Result<(), Error<M::Error>> {
+        let at = stream.place;
+        let tail = self.tail;
+        self.tail = at;
+        let next = self.resync(at.at.plus(self.device.shape.unit));
+        self.tail = tail;
+        let to = next?.map_or(stream.end, |(to, _)| to.min(stream.end));
+        stream.place.at = to;
+        let until = match stream.owner {
+            Owner::Cold => stream.rank,
+            _ => Shape::rank(at.seq, to),
+        };
+        let hit = if stream.owner == Owner::Cold {
+            Hit::Cold
+        } else {
+            Hit::Ledger
+        };
+        let known = self.damages.iter().any(|damage| {
+            damage.at == self.device.shape.address(at.segment, at.at) && damage.until == until
+        });
+        if !known {
+            self.add_damage(
+                hit,
+                at.segment,
+                at.at,
+                to.minus(at.at),
+                until.max(1),
+                report,
+            );
+        }
+        Ok(())
+    }
+
+    /// Where the frames of a group that did not commit end; zero for one that
+    /// did. Looks on to the group's end in this segment; a group that goes on
+    /// in the next one is committed, or its segment's extent would be shorter.
+    fn skip_until(&self, first: &Frame, end: u32) -> Result<u32, Error<M::Error>> {
+        let mut at = first.at;
+        let mut damaged = false;
+        let unit = self.device.shape.unit;
+        while at < end {
+            let parsed = self.device.parse(first.segment, first.seq, at, end)?;
+            let frame = match parsed {
+                Some(frame) => frame,
+                None => match self.device.examine(first.segment, first.seq, at, end)? {
+                    Seen::Whole(frame) => frame,
+                    _ => {
+                        damaged = true;
+                        at = at.plus(unit);
+                        continue;
+                    }
+                },
+            };
+            if frame.first && frame.at != first.at {
+                // The end of the group was lost.
+                return Ok(if damaged { at } else { 0 });
+            }
+            if frame.last {
+                let control = if frame.kind == Kind::Control {
+                    Control::of(frame.a)
+                } else {
+                    None
+                };
+                let aborted = control == Some(Control::Abort);
+                return Ok(if aborted { frame.end() } else { 0 });
+            }
+            at = frame.end();
+        }
+        Ok(0)
+    }
+
+    /// Enters a record that is newer than everything entered before.
+    fn take_in(&mut self, frame: &Frame, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+        let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
+        let found = scratch.len();
+        let Some(key) = self.key_of(frame, scratch) else {
+            return Err(Error::MemoryTooSmall {
+                what: "scratch",
+                needed,
+                found,
+            });
+        };
+        let place = Place {
+            segment: frame.segment,
+            seq: frame.seq,
+            at: frame.at,
+        };
+        self.frame_max = self.frame_max.max(frame.len);
+        let class = match frame.kind {
+            Kind::Delete => return self.take_delete(frame, key),
+            Kind::List => {
+                self.lists = true;
+                Class::List
+            }
+            Kind::Big | Kind::Chunk | Kind::Element => {
+                self.dependents = true;
+                self.device.class(frame)?
+            }
+            _ => Class::Item,
+        };
+        self.enter(&Name { key, class }, place, frame.len)?;
+        self.group.undo = 0;
+        self.group.spoiled = false;
+        Ok(())
+    }
+
+    fn take_delete(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Error<M::Error>> {
+        self.add_live(frame.segment, frame.len);
+        self.tombstones = self.tombstones.plus(u64::from(frame.len));
+        if Mutant::DropTombstones.on() && frame.body_len > 0 {
+            return Ok(());
+        }
+        self.leave(&Name::list(key))?;
+        self.leave(&Name::item(key))?;
+        self.group.undo = 0;
+        Ok(())
+    }
+
+    /// Removes chunks and elements that hang on nothing any more.
+    fn sweep(&mut self) {
+        let scratch = core::mem::take(&mut self.scratch);
+        let mut cursor = self.index.first();
+        let mut steps = self.index.len().times(2);
+        while let Some((loc, primary, next)) = self.index.next(cursor) {
+            if !primary
+                && let Some(frame) = self.frame_of(loc)
+                && let Ok(Class::Dependent { generation, number }) = self.device.class(&frame)
+                && let Some(key) = self.key_of(&frame, scratch)
+                && let Ok(false) = self.hangs(key, generation, number)
+            {
+                self.drop_orphan(loc, key, generation, number);
+                // The entry behind moves up to this place.
+                steps = steps.minus(1);
+                if steps == 0 {
+                    break;
+                }
+                continue;
+            }
+            cursor = next;
+        }
+        self.scratch = scratch;
+    }
+}

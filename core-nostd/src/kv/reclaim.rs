@@ -1,0 +1,597 @@
+//! Reclaiming: live records leave the emptiest segment, then it is freed.
+//!
+//! relocate, flush, `freed` in the ledger, flush, erase, flush: each step is
+//! durable before the next begins, and rides on the flushes of commits.
+//! Records that survived go to cold segments, apart from new ones, so what is
+//! hot gathers with what is hot. A relocated record stands for the order at
+//! which its segment was chosen: it was the newest of its key then.
+
+use super::name::Name;
+use crate::error::Error;
+use crate::format::frame::{Frame, Kind, Meta, Part, Seen, Spec, body_max, frame_len};
+use crate::format::header::Stream;
+use crate::format::shape::Shape;
+use crate::index::Index;
+use crate::ledger::succession::HARD_RESERVE;
+use crate::math::{Saturate, u64_at};
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::segments::Owner;
+use crate::store::{Group, Place, Store};
+
+/// How far the segment being reclaimed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Records up to here are copied.
+    Copying(u32),
+    /// All are; durable once more flushes have succeeded than this.
+    Copied(u64),
+}
+
+/// The segment being reclaimed.
+#[derive(Clone, Copy, Debug)]
+struct Victim {
+    place: Place,
+    /// The order that its records stand for from now on.
+    rank: u64,
+    stage: Stage,
+    /// A cold segment that was filled up on the way.
+    filled: Option<Place>,
+}
+
+/// The state of reclaiming.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reclaim {
+    victim: Option<Victim>,
+    /// The order of the open cold segment's last run.
+    rank: u64,
+}
+
+/// Free segments below which every commit does its share of reclaiming.
+const LOW: u32 = HARD_RESERVE + 2;
+
+/// What [`Store::maintain`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Frames looked at, segments freed and erased.
+    pub steps: u32,
+    /// There is more to do.
+    pub more: bool,
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Before a group of `bytes`: frees what it will need, and does its share
+    /// of the reclaiming that later groups will need.
+    pub(crate) fn make_room(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+        let payload = u64::from(self.device.shape.payload().max(1));
+        let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
+        let beyond = bytes.minus(left.minus(u64::from(self.control_len())));
+        let needed = u32::try_from(beyond.plus(payload.minus(1)).over(payload)).unwrap_or(u32::MAX);
+        let needed = needed.plus(needed >> 3);
+        let mut rounds = self.device.shape.segments.times(2);
+        while self.free_for_records() < HARD_RESERVE.plus(1).plus(needed) && rounds > 0 {
+            rounds = rounds.minus(1);
+            if !self.reclaim_one()? {
+                break;
+            }
+        }
+        if self.free_for_records() < LOW.plus(needed) {
+            self.reclaim_share(bytes)?;
+        }
+        if self.table.count(Owner::Blank) == 0 {
+            self.table.erase_one(&mut self.device)?;
+        }
+        Ok(())
+    }
+
+    /// Copies as much as keeps pace with `bytes` of new records.
+    fn reclaim_share(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+        if self.reclaim.victim.is_none() {
+            self.choose();
+        }
+        let Some(victim) = self.reclaim.victim else {
+            return Ok(());
+        };
+        let live = u64::from(self.table.get(victim.place.segment).live);
+        let payload = u64::from(self.device.shape.payload());
+        let gain = payload.minus(live).max(payload >> 6);
+        let share = bytes.times(live).over(gain.max(1)).times(2).plus(bytes);
+        self.copy_some(share)
+    }
+
+    /// Reclaims one whole segment at once; whether there was one.
+    fn reclaim_one(&mut self) -> Result<bool, Error<M::Error>> {
+        if self.reclaim.victim.is_none() {
+            self.choose();
+        }
+        if self.reclaim.victim.is_none() {
+            // Only ledger segments behind the root are left: move the root.
+            if self.since_root == 0 || self.free_for_records() < 2 {
+                return Ok(false);
+            }
+            self.write_root(None)?;
+            self.choose();
+        }
+        if self.reclaim.victim.is_none() {
+            return Ok(false);
+        }
+        self.copy_some(u64::MAX)?;
+        if self.device.outstanding {
+            self.flush()?;
+        }
+        if self.freed_entry().is_none() {
+            return Ok(false);
+        }
+        self.commit_freed()
+    }
+
+    /// Commits the `freed` entry in a group of its own.
+    fn commit_freed(&mut self) -> Result<bool, Error<M::Error>> {
+        let Some((segment, body)) = self.freed_entry() else {
+            return Ok(false);
+        };
+        self.group = Group {
+            open: true,
+            start: self.tail,
+            live: self.live,
+            ..Group::default()
+        };
+        let spec = Spec {
+            last: true,
+            ..Spec::with(Kind::Meta, Meta::Free.code())
+        };
+        if let Err(error) = self.frame(&spec, &[], &[Part::Bytes(&body)]) {
+            self.group.open = false;
+            return Err(error);
+        }
+        self.group.freeing = Some(segment);
+        self.seal()?;
+        Ok(true)
+    }
+
+    /// Chooses the segment that gives most room, or the oldest where
+    /// tombstones pile up.
+    fn choose(&mut self) {
+        let oldest = self.tombstones.times(4) > self.live;
+        let payload = self.device.shape.payload();
+        let mut best: Option<(u32, u32)> = None;
+        for (number, row) in self.table.rows.iter().enumerate() {
+            let segment = u32::try_from(number).unwrap_or(u32::MAX);
+            if !self.reclaimable(segment) {
+                continue;
+            }
+            if row.live.plus(payload >> 5) >= payload && !oldest {
+                continue;
+            }
+            let cost = if oldest { row.n } else { row.live };
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, segment));
+            }
+        }
+        let Some((_, segment)) = best else { return };
+        let row = self.table.get(segment);
+        let start = self.device.shape.start;
+        let mut stage = Stage::Copying(start);
+        if row.live == 0 {
+            stage = Stage::Copied(0);
+        }
+        let rank = if Mutant::ColdRanksLast.on() {
+            Shape::rank(row.n, 0)
+        } else {
+            Shape::rank(self.tail.seq, self.tail.at)
+        };
+        let place = Place {
+            segment,
+            seq: row.seq,
+            at: row.used,
+        };
+        self.reclaim.victim = Some(Victim {
+            place,
+            rank,
+            stage,
+            filled: None,
+        });
+    }
+
+    /// Whether a segment may be reclaimed: records, wholly before the root,
+    /// nobody writing to it, no damage in it.
+    fn reclaimable(&self, segment: u32) -> bool {
+        let row = self.table.get(segment);
+        if !row.records() || row.damaged || segment == self.tail.segment {
+            return false;
+        }
+        if self.cold.is_some_and(|cold| cold.segment == segment) {
+            return false;
+        }
+        row.owner == Owner::Cold || row.seq < self.root_seq
+    }
+
+    /// Copies live records out of the victim, about `bytes` of them.
+    fn copy_some(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+        let mut copied = 0u64;
+        let mut looked = 0u64;
+        while copied < bytes && looked < bytes.times(8) {
+            let Some(victim) = self.reclaim.victim else {
+                break;
+            };
+            let Stage::Copying(at) = victim.stage else {
+                break;
+            };
+            let place = Place { at, ..victim.place };
+            if at >= victim.place.at {
+                self.set_stage(Stage::Copied(self.device.flushes));
+                break;
+            }
+            let seen = self
+                .device
+                .examine(place.segment, place.seq, at, victim.place.at)?;
+            let Seen::Whole(frame) = seen else {
+                self.meet_damage(place);
+                break;
+            };
+            let before = self.live_of(place.segment);
+            if frame.kind.keyed() {
+                self.copy_if_live(&frame, victim.rank)?;
+            }
+            copied = copied.plus(before.minus(self.live_of(place.segment)).into());
+            looked = looked.plus(frame.len.into());
+            self.set_stage(Stage::Copying(frame.end()));
+        }
+        Ok(())
+    }
+
+    fn live_of(&self, segment: u32) -> u32 {
+        self.table.get(segment).live
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        if let Some(victim) = &mut self.reclaim.victim {
+            victim.stage = stage;
+        }
+    }
+
+    /// A damaged segment is kept as it is: its damage stays known that way.
+    fn meet_damage(&mut self, place: Place) {
+        self.reclaim.victim = None;
+        if let Some(row) = self.table.row(place.segment) {
+            row.damaged = true;
+        }
+    }
+
+    fn copy_if_live(&mut self, frame: &Frame, rank: u64) -> Result<(), Error<M::Error>> {
+        let scratch = core::mem::take(&mut self.scratch);
+        let result = match self.key_of(frame, scratch) {
+            Some(key) => self.copy_named(frame, key, rank),
+            None => Ok(()),
+        };
+        self.scratch = scratch;
+        result
+    }
+
+    fn copy_named(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Error<M::Error>> {
+        if frame.kind == Kind::Delete {
+            return self.copy_tombstone(frame, key, rank);
+        }
+        let class = self.device.class(frame)?;
+        let name = Name { key, class };
+        if !self.is_newest(&name, frame)? {
+            return Ok(());
+        }
+        let to = self.write_cold(frame, key, rank, None)?;
+        self.moved(&name, frame, to)
+    }
+
+    /// Points the index at a record's copy.
+    fn moved(&mut self, name: &Name<'_>, frame: &Frame, to: Place) -> Result<(), Error<M::Error>> {
+        let probe = self.probe(name);
+        let from = Place {
+            segment: frame.segment,
+            seq: frame.seq,
+            at: frame.at,
+        };
+        let (old, new) = (self.device.loc(from), self.device.loc(to));
+        let (device, table) = (&self.device, &self.table);
+        let mut compare = |loc| device.compare(table, name, loc);
+        if self.index.relocate(&probe, old, new, &mut compare)? {
+            self.take_live(frame.segment, frame.len);
+            let len = self.device.record(to)?.len;
+            self.add_live(to.segment, len);
+        }
+        Ok(())
+    }
+
+    /// Whether the index points at exactly this record.
+    fn is_newest(&self, name: &Name<'_>, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let probe = self.probe(name);
+        let from = self.device.loc(Place {
+            segment: frame.segment,
+            seq: frame.seq,
+            at: frame.at,
+        });
+        let (device, table) = (&self.device, &self.table);
+        let found = self.index.find(&probe, &mut |loc| {
+            if loc == from {
+                Ok(core::cmp::Ordering::Equal)
+            } else {
+                device.compare(table, name, loc)
+            }
+        })?;
+        Ok(found == Some(from))
+    }
+
+    /// A tombstone is needed while a segment may hold an older record of its
+    /// key that no newer one covers.
+    fn copy_tombstone(
+        &mut self,
+        frame: &Frame,
+        key: &[u8],
+        rank: u64,
+    ) -> Result<(), Error<M::Error>> {
+        let mut order = Shape::rank(frame.seq, frame.at);
+        if frame.body_len >= 8 {
+            let mut bytes = [0u8; 8];
+            self.device.read_in(frame, frame.body_at(), &mut bytes)?;
+            order = u64_at(&bytes, 0);
+        }
+        let covered = self.find(&Name::item(key))?.is_some()
+            && (!self.lists || self.find(&Name::list(key))?.is_some());
+        self.take_live(frame.segment, frame.len);
+        self.tombstones = self.tombstones.minus(u64::from(frame.len));
+        if covered || !self.older_than(order, frame.segment) || Mutant::DropTombstones.on() {
+            return Ok(());
+        }
+        let to = self.write_cold(frame, key, rank, Some(order))?;
+        let len = self.device.record(to)?.len;
+        self.add_live(to.segment, len);
+        self.tombstones = self.tombstones.plus(u64::from(len));
+        Ok(())
+    }
+
+    /// Whether another segment may hold records from before `order`.
+    fn older_than(&self, order: u64, except: u32) -> bool {
+        let seq = u32::try_from(order >> 32).unwrap_or(u32::MAX);
+        self.table.rows.iter().enumerate().any(|(number, row)| {
+            u32::try_from(number).unwrap_or(u32::MAX) != except && row.records() && row.n <= seq
+        })
+    }
+
+    /// Writes a record, as it is, to the open cold segment.
+    fn write_cold(
+        &mut self,
+        frame: &Frame,
+        key: &[u8],
+        rank: u64,
+        order: Option<u64>,
+    ) -> Result<Place, Error<M::Error>> {
+        let shape = self.device.shape;
+        let order_bytes = order.unwrap_or(0).to_le_bytes();
+        let body = match order {
+            Some(_) => Part::Bytes(&order_bytes),
+            None => Part::Copy {
+                segment: frame.segment,
+                at: frame.body_at(),
+                len: frame.body_len,
+                flip: frame
+                    .patch
+                    .map(|patch| (frame.at.plus(patch.at), patch.mask)),
+            },
+        };
+        let len = frame_len(&shape, frame.kind, frame.key_len, body.len());
+        let run = frame_len(&shape, Kind::Run, 0, 8);
+        let mut cold = self.cold_place(len.plus(run), rank)?;
+        if self.reclaim.rank != rank {
+            let spec = Spec::new(Kind::Run);
+            let bytes = rank.to_le_bytes();
+            let (segment, seq, at) = (cold.segment, cold.seq, cold.at);
+            cold.at = at.plus(self.device.write_frame(
+                segment,
+                seq,
+                at,
+                &spec,
+                &[],
+                &[Part::Bytes(&bytes)],
+            )?);
+            self.reclaim.rank = rank;
+        }
+        let spec = Spec::new(frame.kind);
+        let written =
+            self.device
+                .write_frame(cold.segment, cold.seq, cold.at, &spec, key, &[body])?;
+        let place = cold;
+        cold.at = cold.at.plus(written);
+        self.cold = Some(cold);
+        if let Some(row) = self.table.row(cold.segment) {
+            row.used = cold.at;
+        }
+        Ok(place)
+    }
+
+    /// The place in a cold segment where `len` bytes fit.
+    fn cold_place(&mut self, len: u32, rank: u64) -> Result<Place, Error<M::Error>> {
+        let shape = self.device.shape;
+        if let Some(cold) = self.cold {
+            if cold.at.plus(len) <= shape.link_at {
+                return Ok(cold);
+            }
+            if let Some(victim) = &mut self.reclaim.victim {
+                victim.filled = Some(cold);
+            }
+        }
+        self.may_take(1)?;
+        let segment = self.table.open(&mut self.device, Stream::Cold, 0, 0)?;
+        let seq = self.table.get(segment).seq;
+        if let Some(row) = self.table.row(segment) {
+            row.n = u32::try_from(rank >> 32).unwrap_or(0);
+        }
+        self.reclaim.rank = 0;
+        let cold = Place {
+            segment,
+            seq,
+            at: shape.start,
+        };
+        self.cold = Some(cold);
+        Ok(cold)
+    }
+
+    /// The `freed` entry that may be staged now, and its segment.
+    pub(crate) fn freed_entry(&self) -> Option<(u32, heapless::Vec<u8, 32>)> {
+        let victim = self.reclaim.victim?;
+        let Stage::Copied(flushes) = victim.stage else {
+            return None;
+        };
+        let durable = self.device.shape.ordered()
+            || self.device.flushes > flushes
+            || Mutant::FreeBeforeCopied.on();
+        if !durable && self.table.get(victim.place.segment).live != 0 {
+            return None;
+        }
+        if flushes > 0 && !durable {
+            return None;
+        }
+        let mut body = heapless::Vec::new();
+        let _ = body.extend_from_slice(&victim.place.segment.to_le_bytes());
+        let _ = body.extend_from_slice(&victim.place.seq.to_le_bytes());
+        for cold in [victim.filled, self.cold].into_iter().flatten() {
+            let _ = body.extend_from_slice(&cold.segment.to_le_bytes());
+            let _ = body.extend_from_slice(&cold.seq.to_le_bytes());
+            let _ = body.extend_from_slice(&cold.at.to_le_bytes());
+        }
+        Some((victim.place.segment, body))
+    }
+
+    /// A `freed` entry is durable.
+    pub(crate) fn freed(&mut self, segment: u32) {
+        self.live = self.live.minus(u64::from(self.live_of(segment)));
+        self.table.release(segment);
+        self.reclaim.victim = None;
+    }
+
+    /// Copies a record of the ledger to its tail, if it is the newest of its
+    /// name; whether it was.
+    pub(crate) fn copy_record(&mut self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let scratch = core::mem::take(&mut self.scratch);
+        let result = match self.key_of(frame, scratch) {
+            Some(key) => self.copy_to_tail(frame, key),
+            None => Ok(false),
+        };
+        self.scratch = scratch;
+        result
+    }
+
+    fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<bool, Error<M::Error>> {
+        let class = self.device.class(frame)?;
+        let name = Name { key, class };
+        let newest = match frame.kind {
+            Kind::Delete => self.find(&name)?.is_none(),
+            _ => self.is_newest(&name, frame)?,
+        };
+        if !newest {
+            return Ok(false);
+        }
+        let body = Part::Copy {
+            segment: frame.segment,
+            at: frame.body_at(),
+            len: frame.body_len,
+            flip: frame
+                .patch
+                .map(|patch| (frame.at.plus(patch.at), patch.mask)),
+        };
+        let to = self.frame(&Spec::new(frame.kind), key, &[body])?;
+        if frame.kind == Kind::Delete {
+            self.add_live(to.segment, frame.len);
+            self.tombstones = self.tombstones.plus(frame.len.into());
+        } else {
+            self.moved(&name, frame, to)?;
+        }
+        Ok(true)
+    }
+
+    /// Reclaims and erases ahead of need, `budget` steps at most: for idle
+    /// time. A step copies one record, or frees or erases one segment.
+    ///
+    /// # Errors
+    /// [`Error::TransactionOpen`], or the medium's.
+    pub fn maintain(&mut self, budget: u32) -> Result<Maintained, Error<M::Error>> {
+        self.writable()?;
+        if self.group.open {
+            return Err(Error::TransactionOpen);
+        }
+        if self.root_due {
+            self.write_root(None)?;
+        }
+        let mut done = Maintained::default();
+        while done.steps < budget {
+            done.steps = done.steps.plus(1);
+            if !self.maintain_step()? {
+                if self.device.outstanding {
+                    self.flush()?;
+                    continue;
+                }
+                return Ok(done);
+            }
+        }
+        if self.device.outstanding {
+            self.flush()?;
+        }
+        done.more = true;
+        Ok(done)
+    }
+
+    fn maintain_step(&mut self) -> Result<bool, Error<M::Error>> {
+        if self.table.erase_one(&mut self.device)? {
+            return Ok(true);
+        }
+        if self.reclaim.victim.is_none() {
+            let spare = self.free_for_records() < LOW.times(2);
+            if spare {
+                self.choose();
+            }
+        }
+        if self.reclaim.victim.is_none() {
+            return Ok(false);
+        }
+        if self.commit_freed()? {
+            return Ok(true);
+        }
+        let before = self.reclaim.victim.map(|victim| victim.stage);
+        self.copy_some(1)?;
+        Ok(self.reclaim.victim.map(|victim| victim.stage) != before)
+    }
+
+    /// Makes sure that a transaction with this many bytes of keys, values and
+    /// framing will find room, reclaiming for it where necessary.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::TransactionOpen`], or the medium's.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+        self.writable()?;
+        if self.group.open {
+            return Err(Error::TransactionOpen);
+        }
+        if self.root_due {
+            self.write_root(None)?;
+        }
+        self.make_room(bytes)?;
+        let free = self.free_for_records().minus(HARD_RESERVE);
+        let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
+        let largest = body_max(&self.device.shape, 0, self.frame_max.max(64));
+        let packed = self.device.shape.payload().minus(largest);
+        let available = u64::from(free).times(u64::from(packed)).plus(left);
+        if available < bytes {
+            return Err(Error::Full {
+                needed: bytes,
+                available,
+            });
+        }
+        Ok(())
+    }
+
+    /// Damage is accepted: what is lost stays lost, answers are no longer
+    /// withheld, and damaged segments can be reclaimed.
+    pub fn accept_damage(&mut self) {
+        self.damages.clear();
+        for row in self.table.rows.iter_mut() {
+            row.damaged = false;
+        }
+    }
+}

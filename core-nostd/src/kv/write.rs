@@ -1,0 +1,304 @@
+//! Putting and deleting.
+
+use super::name::Name;
+use crate::error::Error;
+use crate::format::frame::{Frame, Kind, Part, Spec, frame_len};
+use crate::index::Index;
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::store::{Place, Store, Undo};
+
+/// Whether the key has to be absent or present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    Any,
+    Absent,
+    Present,
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Sets a key to a value, durably and atomically on return. One flush.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::IndexFull`], [`Error::KeyTooLong`],
+    /// [`Error::ValueTooLong`], [`Error::TransactionOpen`], or the medium's.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
+        self.alone(|store| store.stage_put(key, value, Policy::Any, true))
+    }
+
+    /// [`Store::put`] of a key that must be absent.
+    ///
+    /// # Errors
+    /// [`Error::KeyExists`], or as [`Store::put`].
+    pub fn create(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
+        self.alone(|store| store.stage_put(key, value, Policy::Absent, true))
+    }
+
+    /// [`Store::put`] of a key that must be present; its list stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or as [`Store::put`].
+    pub fn update(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
+        self.alone(|store| store.stage_put(key, value, Policy::Present, true))
+    }
+
+    /// Removes a key with its value and list, durably on return. Works in a
+    /// full store. One flush.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::TransactionOpen`], or the medium's.
+    pub fn delete(&mut self, key: &[u8]) -> Result<(), Error<M::Error>> {
+        self.alone(|store| store.stage_delete(key, true))
+    }
+
+    /// [`Store::put`] when the transaction commits.
+    ///
+    /// # Errors
+    /// As [`Store::put`], or [`Error::TransactionTooLarge`]; the transaction
+    /// stays open and as it was.
+    pub fn tentatively_put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
+        self.stage_put(key, value, Policy::Any, false)
+    }
+
+    /// [`Store::create`] when the transaction commits.
+    ///
+    /// # Errors
+    /// As [`Store::create`]; the transaction stays open and as it was.
+    pub fn tentatively_create(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
+        self.stage_put(key, value, Policy::Absent, false)
+    }
+
+    /// [`Store::update`] when the transaction commits.
+    ///
+    /// # Errors
+    /// As [`Store::update`]; the transaction stays open and as it was.
+    pub fn tentatively_update(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
+        self.stage_put(key, value, Policy::Present, false)
+    }
+
+    /// [`Store::delete`] when the transaction commits.
+    ///
+    /// # Errors
+    /// As [`Store::delete`]; the transaction stays open and as it was.
+    pub fn tentatively_delete(&mut self, key: &[u8]) -> Result<(), Error<M::Error>> {
+        self.stage_delete(key, false)
+    }
+
+    fn stage_put(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        policy: Policy,
+        last: bool,
+    ) -> Result<(), Error<M::Error>> {
+        self.writable()?;
+        self.check_key(key)?;
+        let name = Name::item(key);
+        let old = self.known_or_doubtful(&name)?;
+        match (policy, old.is_some()) {
+            (Policy::Absent, true) => return Err(Error::KeyExists),
+            (Policy::Present, false) => return Err(Error::NotFound),
+            _ => {}
+        }
+        let shape = self.device.shape;
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        let value_len = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        let len = frame_len(&shape, Kind::Put, key_len, value_len);
+        if len > shape.frame_max() || value.len() > 1 << 30 {
+            return self.stage_chunks(key, value, old.as_ref(), last);
+        }
+        self.may_add(u64::from(len), old.as_ref(), len)?;
+        self.may_change(1, old.is_none())?;
+        self.begin(u64::from(len))?;
+        let spec = Spec {
+            last,
+            ..Spec::new(Kind::Put)
+        };
+        let place = self.frame(&spec, key, &[Part::Bytes(value)])?;
+        self.frame_max = self.frame_max.max(len);
+        self.enter(&name, place, len)
+    }
+
+    /// The newest record of a key to be written over: damage that makes a
+    /// read doubtful does not forbid a newer version.
+    pub(crate) fn known_or_doubtful(
+        &self,
+        name: &Name<'_>,
+    ) -> Result<Option<Frame>, Error<M::Error>> {
+        self.find(name)
+    }
+
+    /// Whether `len` more bytes of records fit, given what they replace.
+    pub(crate) fn may_add(
+        &self,
+        len: u64,
+        old: Option<&Frame>,
+        frame_max: u32,
+    ) -> Result<(), Error<M::Error>> {
+        let replaced = old.map_or(0, |frame| u64::from(frame.len));
+        let capacity = crate::layout::record_capacity(
+            &self.device.shape,
+            self.record_segments(),
+            self.interval,
+            self.frame_max.max(frame_max),
+        );
+        let live = self.live.minus(replaced);
+        if live.plus(len) > capacity {
+            return Err(Error::Full {
+                needed: len,
+                available: capacity.minus(live),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether the index and the undo memory take `count` more changes.
+    pub(crate) fn may_change(&self, count: usize, adds: bool) -> Result<(), Error<M::Error>> {
+        if self.group.undo.plus(count) > self.undo.len() {
+            return Err(Error::TransactionTooLarge {
+                limit: self.undo.len(),
+            });
+        }
+        let capacity = self.index.capacity();
+        if adds && self.index.len().plus(count) > capacity {
+            return Err(Error::IndexFull { capacity });
+        }
+        Ok(())
+    }
+
+    /// Points a name at a record just written.
+    pub(crate) fn enter(
+        &mut self,
+        name: &Name<'_>,
+        place: Place,
+        len: u32,
+    ) -> Result<(), Error<M::Error>> {
+        let probe = self.probe(name);
+        let to = self.device.loc(place);
+        let (device, table) = (&self.device, &self.table);
+        let mut compare = |loc| device.compare(table, name, loc);
+        let old = match self.index.insert(&probe, to, &mut compare) {
+            Ok(Ok(old)) => old,
+            Ok(Err(full)) => {
+                self.group.spoiled = true;
+                return Err(Error::IndexFull {
+                    capacity: full.capacity,
+                });
+            }
+            Err(error) => {
+                self.group.spoiled = true;
+                return Err(error);
+            }
+        };
+        self.add_live(place.segment, len);
+        if let Some(old) = old {
+            self.remove_live(old)?;
+        } else if probe.primary {
+            self.keys = self.keys.plus(1);
+        }
+        self.remember(Undo {
+            hash: probe.hash,
+            prefix: probe.prefix,
+            old: old.map_or(0, |loc| loc.0.plus(1)),
+            new: to.0.plus(1),
+            primary: probe.primary,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn remember(&mut self, undo: Undo) {
+        if let Some(slot) = self.undo.get_mut(self.group.undo) {
+            *slot = undo;
+            self.group.undo = self.group.undo.plus(1);
+        }
+    }
+
+    pub(crate) fn add_live(&mut self, segment: u32, len: u32) {
+        self.live = self.live.plus(u64::from(len));
+        if let Some(row) = self.table.row(segment) {
+            row.live = row.live.plus(len);
+        }
+    }
+
+    pub(crate) fn take_live(&mut self, segment: u32, len: u32) {
+        self.live = self.live.minus(u64::from(len));
+        if let Some(row) = self.table.row(segment) {
+            row.live = row.live.minus(len);
+        }
+    }
+
+    /// A record is not needed any more.
+    pub(crate) fn remove_live(&mut self, loc: crate::index::Loc) -> Result<(), Error<M::Error>> {
+        let place = self.table.place(&self.device, loc);
+        if let Ok(frame) = self.device.record(place) {
+            self.take_live(place.segment, frame.len);
+        }
+        Ok(())
+    }
+
+    fn stage_delete(&mut self, key: &[u8], last: bool) -> Result<(), Error<M::Error>> {
+        self.writable()?;
+        self.check_key(key)?;
+        let name = Name::item(key);
+        let Some(_) = self.locate(&name)? else {
+            return Err(Error::NotFound);
+        };
+        self.may_change(2, false)?;
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        let len = frame_len(&self.device.shape, Kind::Delete, key_len, 0);
+        self.begin(u64::from(len))?;
+        let spec = Spec {
+            last,
+            ..Spec::new(Kind::Delete)
+        };
+        let place = self.frame(&spec, key, &[])?;
+        self.add_live(place.segment, len);
+        self.tombstones = self.tombstones.plus(u64::from(len));
+        if self.lists {
+            self.leave(&Name::list(key))?;
+        }
+        self.leave(&name)
+    }
+
+    /// Removes a name from the index, if it is there.
+    pub(crate) fn leave(&mut self, name: &Name<'_>) -> Result<(), Error<M::Error>> {
+        let probe = self.probe(name);
+        let (device, table) = (&self.device, &self.table);
+        let mut compare = |loc| device.compare(table, name, loc);
+        let Some(old) = self.index.find(&probe, &mut compare)? else {
+            return Ok(());
+        };
+        self.index.remove(&probe, old, &mut compare)?;
+        self.remove_live(old)?;
+        if probe.primary {
+            self.keys = self.keys.minus(1);
+        }
+        self.remember(Undo {
+            hash: probe.hash,
+            prefix: probe.prefix,
+            old: old.0.plus(1),
+            new: 0,
+            primary: probe.primary,
+        });
+        Ok(())
+    }
+
+    /// Takes index changes back, newest first, down to `keep` of them.
+    pub(crate) fn take_back(&mut self, keep: usize) {
+        if Mutant::NoUndo.on() {
+            self.group.undo = keep;
+            return;
+        }
+        while self.group.undo > keep {
+            self.group.undo = self.group.undo.minus(1);
+            let Some(undo) = self.undo.get(self.group.undo).copied() else {
+                break;
+            };
+            // An index that cannot be put right is not to be trusted with writes.
+            if self.take_back_one(&undo).is_err() {
+                self.device.poisoned = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! How a medium is divided, and whether it is large enough.
+
+use crate::error::{Error, GeometryError};
+use crate::format::VERSION;
+use crate::format::checkpoint::{LOGS_MAX, body_len};
+use crate::format::frame::{Kind, frame_len};
+use crate::format::header::{Origin, Parsed, decode};
+use crate::format::shape::{HEADER, Shape, WRITE_UNIT_MAX};
+use crate::index::LOC_MAX;
+use crate::math::Saturate;
+use crate::medium::{Geometry, Medium};
+
+/// What [`crate::setup`] decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'c> {
+    /// The user's name for the store, asked for again at start.
+    pub id: u128,
+    /// A random number: tells this store's bytes from any earlier one's.
+    pub nonce: u64,
+    /// Bytes of a segment, a multiple of the erase unit; chosen where `None`.
+    pub segment_size: Option<u32>,
+    /// The guaranteed capacity of each log in bytes.
+    pub logs: &'c [u64],
+}
+
+/// Segments that the record streams need besides live data: the open ledger
+/// and cold segments, their successors, and one for recovery.
+pub(crate) const RESERVE: u32 = 5;
+/// The least segments for records.
+const RECORD_SEGMENTS_MIN: u32 = 8;
+/// More segments than this make start and checkpoints slow; chosen sizes
+/// stay below.
+const SEGMENTS_WANTED: u64 = 1024;
+
+/// The sizes of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The geometry, as recorded on the medium.
+    pub geometry: Geometry,
+    /// Random number of this store.
+    pub nonce: u64,
+    /// Bytes of a segment.
+    pub segment_size: u32,
+    /// How many segments there are: the length of the lent segment table.
+    pub segments: u32,
+    /// How many logs there are: the length of the lent log table.
+    pub logs: u32,
+    /// Length of the lent table from log positions to segments.
+    pub ring: u32,
+    /// Bytes of records (keys, values and their framing) that fit.
+    pub kv_capacity: u64,
+    /// The longest key in bytes; the lent scratch may allow less.
+    pub key_max: u32,
+}
+
+/// Segments that a log of `capacity` bytes may span.
+pub(crate) fn log_segments(shape: &Shape, capacity: u64) -> u32 {
+    let payload = u64::from(shape.log_payload.max(1));
+    let whole = capacity.plus(payload.minus(1)).over(payload);
+    u32::try_from(whole).unwrap_or(u32::MAX).plus(1)
+}
+
+/// Ledger segments from one root to the next: checkpoints stay near 3 % of
+/// what is written.
+pub(crate) fn root_interval(shape: &Shape, logs: u32, record_segments: u32) -> u32 {
+    let bytes = checkpoint_len(shape, logs);
+    let wanted = u64::from(bytes)
+        .times(32)
+        .over(u64::from(shape.payload().max(1)));
+    u32::try_from(wanted)
+        .unwrap_or(u32::MAX)
+        .clamp(1, (record_segments >> 3).max(1))
+}
+
+pub(crate) fn checkpoint_len(shape: &Shape, logs: u32) -> u32 {
+    frame_len(shape, Kind::Checkpoint, 0, body_len(shape.segments, logs))
+}
+
+/// Record bytes that `segments` guarantee when no frame is longer than
+/// `frame_max`: what relocation can always pack again.
+pub(crate) fn record_capacity(
+    shape: &Shape,
+    record_segments: u32,
+    interval: u32,
+    frame_max: u32,
+) -> u64 {
+    let usable = record_segments.minus(RESERVE).minus(interval.minus(1));
+    u64::from(usable).times(u64::from(shape.payload().minus(frame_max)))
+}
+
+fn check_units(geometry: &Geometry) -> Result<(), GeometryError> {
+    let unit = geometry.write_unit;
+    if !unit.is_power_of_two() || unit > WRITE_UNIT_MAX {
+        return Err(GeometryError::WriteUnit(unit));
+    }
+    let erase = geometry.erase_unit;
+    if !erase.is_power_of_two() || erase < unit.max(8) {
+        return Err(GeometryError::EraseUnit(erase));
+    }
+    Ok(())
+}
+
+/// The smallest segment of a geometry that holds anything useful.
+fn segment_min(geometry: &Geometry) -> u32 {
+    let unit = geometry.write_unit.max(8);
+    unit.times(16).max(512).round_up(geometry.erase_unit)
+}
+
+impl Layout {
+    /// The layout that a configuration gives on a geometry.
+    ///
+    /// # Errors
+    /// Which part of the geometry or configuration does not work, and the
+    /// limit.
+    pub fn plan(geometry: Geometry, config: &Config<'_>) -> Result<Layout, GeometryError> {
+        check_units(&geometry)?;
+        if config.logs.len() > LOGS_MAX {
+            return Err(GeometryError::Logs {
+                found: config.logs.len(),
+                max: LOGS_MAX,
+            });
+        }
+        let min = segment_min(&geometry);
+        if let Some(size) = config.segment_size {
+            let aligned = size.modulo(geometry.erase_unit) == 0;
+            if size < min || !aligned || size > 1 << 30 {
+                return Err(GeometryError::SegmentSize { found: size, min });
+            }
+            return Self::with_segments(geometry, config, size);
+        }
+        let mut size = min;
+        loop {
+            let many = geometry.capacity.over(u64::from(size)) > SEGMENTS_WANTED;
+            match Self::with_segments(geometry, config, size) {
+                Ok(layout) if !many => return Ok(layout),
+                Err(GeometryError::Checkpoint { .. }) => {}
+                Err(other) if !many => return Err(other),
+                _ => {}
+            }
+            if size > 1 << 29 {
+                return Self::with_segments(geometry, config, size);
+            }
+            size = size.times(2);
+        }
+    }
+
+    fn with_segments(
+        geometry: Geometry,
+        config: &Config<'_>,
+        size: u32,
+    ) -> Result<Layout, GeometryError> {
+        let shape = Shape::new(geometry, size, config.nonce);
+        let mut ring = 0u32;
+        for capacity in config.logs {
+            ring = ring.plus(log_segments(&shape, *capacity));
+        }
+        let needed = ring.plus(RECORD_SEGMENTS_MIN);
+        if shape.segments < needed {
+            let min = u64::from(needed).times(u64::from(size));
+            return Err(GeometryError::Capacity {
+                found: geometry.capacity,
+                min,
+            });
+        }
+        let align = u64::from(shape.unit);
+        if geometry.capacity.over(align) > LOC_MAX {
+            return Err(GeometryError::TooLarge {
+                max: LOC_MAX.times(align),
+            });
+        }
+        let logs = u32::try_from(config.logs.len()).unwrap_or(u32::MAX);
+        let bytes = checkpoint_len(&shape, logs);
+        let max = shape.payload() >> 2;
+        if bytes > max {
+            return Err(GeometryError::Checkpoint {
+                bytes: bytes.into(),
+                max: max.into(),
+            });
+        }
+        Ok(Self::of(&shape, logs, ring))
+    }
+
+    pub(crate) fn of(shape: &Shape, logs: u32, ring: u32) -> Layout {
+        let records = shape.segments.minus(ring);
+        let interval = root_interval(shape, logs, records);
+        Layout {
+            geometry: shape.geometry,
+            nonce: shape.nonce,
+            segment_size: shape.segment_size,
+            segments: shape.segments,
+            logs,
+            ring,
+            kv_capacity: record_capacity(shape, records, interval, shape.frame_max() >> 2),
+            key_max: key_max(shape),
+        }
+    }
+
+    /// The smallest capacity in bytes that works for a configuration.
+    #[must_use]
+    pub fn minimum(geometry: Geometry, config: &Config<'_>) -> u64 {
+        let mut capacity = geometry.capacity.min(1 << 14).max(1);
+        for _ in 0..64 {
+            let tried = Geometry {
+                capacity,
+                ..geometry
+            };
+            match Self::plan(tried, config) {
+                Ok(_) => return capacity,
+                Err(GeometryError::Capacity { min, .. }) if min > capacity => capacity = min,
+                Err(_) => capacity = capacity.times(2),
+            }
+        }
+        capacity
+    }
+
+    /// Reads the layout of the store on a medium, whatever geometry the medium
+    /// itself claims: only its capacity is believed.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`], [`Error::VersionUnsupported`], or the medium's.
+    pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
+        let capacity = medium.geometry().capacity;
+        let mut version = None;
+        let mut tried: heapless::Vec<(u64, u32), 4> = heapless::Vec::new();
+        let step = 256u64;
+        let mut at = 0u64;
+        while at < capacity {
+            match peek(medium, at)? {
+                Parsed::Header { header, origin, .. } if sound(&origin, header.index, at) => {
+                    let key = (origin.nonce, origin.segment_size);
+                    if !tried.contains(&key) {
+                        let _ = tried.push(key);
+                        let shape = Shape::new(
+                            origin.geometry(capacity),
+                            origin.segment_size,
+                            origin.nonce,
+                        );
+                        let device = crate::device::Device::new(Peek(medium), shape);
+                        if let Some((logs, ring)) = crate::ledger::root::survey(&device)? {
+                            return Ok(Self::of(&shape, logs, ring));
+                        }
+                    }
+                }
+                Parsed::OtherVersion(found) => version = Some(found),
+                _ => {}
+            }
+            at = at.plus(step);
+        }
+        match version {
+            Some(found) => Err(Error::VersionUnsupported {
+                found,
+                supported: VERSION,
+            }),
+            None if !tried.is_empty() => Err(Error::LedgerLost { at: 0 }),
+            None => Err(Error::NotAStore),
+        }
+    }
+}
+
+pub(crate) fn key_max(shape: &Shape) -> u32 {
+    (shape.frame_max() >> 1).min(u32::from(u16::MAX))
+}
+
+fn sound(origin: &Origin, index: u32, at: u64) -> bool {
+    origin.segment_size >= 256
+        && origin.segment_size.modulo(origin.erase_unit) == 0
+        && u64::from(index).times(u64::from(origin.segment_size)) == at
+}
+
+/// What a header at an address says.
+pub(crate) fn peek<M: Medium>(medium: &M, at: u64) -> Result<Parsed, Error<M::Error>> {
+    let mut bytes = [0u8; HEADER as usize];
+    if at.plus(u64::from(HEADER)) > medium.geometry().capacity {
+        return Ok(Parsed::None);
+    }
+    medium.read(at, &mut bytes).map_err(|cause| Error::Medium {
+        operation: crate::error::Operation::Read,
+        at,
+        cause,
+    })?;
+    Ok(decode(&bytes))
+}
+
+/// A medium that is only looked at.
+struct Peek<'m, M>(&'m M);
+
+impl<M: Medium> Medium for Peek<'_, M> {
+    type Error = M::Error;
+    fn geometry(&self) -> Geometry {
+        self.0.geometry()
+    }
+    fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), Self::Error> {
+        self.0.read(at, buf)
+    }
+    fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
+        self.0.borrow(at, len)
+    }
+    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+    fn erase(&mut self, _: u64, _: u64) -> Result<(), Self::Error> {
+        Ok(())
+    }
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+    fn crc32c(&self, state: u32, bytes: &[u8]) -> u32 {
+        self.0.crc32c(state, bytes)
+    }
+}

@@ -1,0 +1,274 @@
+//! Transactions: groups of frames that become durable together.
+
+use crate::error::Error;
+use crate::format::frame::{Control, Frame, Kind, Meta, Part, Spec, frame_len};
+use crate::index::Index;
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::store::{Group, Place, Store};
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Opens a group if none is open, with room for `bytes` of frames.
+    pub(crate) fn begin(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+        self.writable()?;
+        if self.group.open {
+            return Ok(());
+        }
+        if self.root_due {
+            self.write_root(None)?;
+        }
+        self.make_room(bytes)?;
+        self.group = Group {
+            open: true,
+            start: self.tail,
+            live: self.live,
+            ..Group::default()
+        };
+        let staged = self.stage_freed();
+        if staged.is_err() {
+            self.group.open = false;
+        }
+        staged
+    }
+
+    /// Tells in the open group that a reclaimed segment is free.
+    fn stage_freed(&mut self) -> Result<(), Error<M::Error>> {
+        let Some((segment, body)) = self.freed_entry() else {
+            return Ok(());
+        };
+        let len = self.body_frame_len(Kind::Meta, body.len());
+        if !self.fits(len) {
+            return Ok(());
+        }
+        self.frame(
+            &Spec::with(Kind::Meta, Meta::Free.code()),
+            &[],
+            &[Part::Bytes(&body)],
+        )?;
+        self.group.freeing = Some(segment);
+        Ok(())
+    }
+
+    pub(crate) fn body_frame_len(&self, kind: Kind, body: usize) -> u32 {
+        frame_len(
+            &self.device.shape,
+            kind,
+            0,
+            u32::try_from(body).unwrap_or(u32::MAX),
+        )
+    }
+
+    /// Bytes that the control frame ending a group needs; always kept free.
+    pub(crate) fn control_len(&self) -> u32 {
+        frame_len(&self.device.shape, Kind::Control, 0, 0)
+    }
+
+    /// Whether a frame fits behind the tail, with the end of its group.
+    pub(crate) fn fits(&self, len: u32) -> bool {
+        self.tail.at.plus(len).plus(self.control_len()) <= self.device.shape.link_at
+    }
+
+    /// Writes a frame of the open group; returns where it stands.
+    pub(crate) fn frame(
+        &mut self,
+        spec: &Spec,
+        key: &[u8],
+        body: &[Part<'_>],
+    ) -> Result<Place, Error<M::Error>> {
+        let mut body_len = 0u32;
+        for part in body {
+            body_len = body_len.plus(part.len());
+        }
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
+        let len = frame_len(&self.device.shape, spec.kind, key_len, body_len);
+        if !self.fits(len) {
+            self.succeed()?;
+        }
+        let spec = Spec {
+            first: self.group.frames == 0,
+            ..*spec
+        };
+        if self.group.frames == 0 {
+            self.group.start = self.tail;
+        }
+        self.write_at_tail(&spec, key, body)
+    }
+
+    /// Writes a frame at the ledger's tail, whatever its group.
+    pub(crate) fn write_at_tail(
+        &mut self,
+        spec: &Spec,
+        key: &[u8],
+        body: &[Part<'_>],
+    ) -> Result<Place, Error<M::Error>> {
+        let at = self.tail;
+        let len = self
+            .device
+            .write_frame(at.segment, at.seq, at.at, spec, key, body)?;
+        self.tail.at = at.at.plus(len);
+        self.group.frames = self.group.frames.plus(1);
+        Ok(at)
+    }
+
+    /// The frame at a place of the ledger just written.
+    pub(crate) fn frame_at(&self, place: Place) -> Result<Option<Frame>, Error<M::Error>> {
+        let end = self.device.shape.segment_size;
+        self.device.parse(place.segment, place.seq, place.at, end)
+    }
+
+    /// Makes everything tentative durable, all or nothing. One flush.
+    ///
+    /// # Errors
+    /// The medium's; the store is then to be opened again, and the
+    /// transaction is in doubt as a whole.
+    pub fn commit(&mut self) -> Result<(), Error<M::Error>> {
+        self.writable()?;
+        if self.group.spoiled {
+            let capacity = self.index.capacity();
+            self.abort()?;
+            return Err(Error::IndexFull { capacity });
+        }
+        if self.group.open && self.group.frames > 0 {
+            let spec = Spec {
+                last: true,
+                ..Spec::with(Kind::Control, Control::Commit.code())
+            };
+            if let Err(error) = self.write_at_tail(&spec, &[], &[]) {
+                self.roll_back();
+                return Err(error);
+            }
+        }
+        self.seal()
+    }
+
+    /// Flushes the group that was just closed by its last frame.
+    pub(crate) fn seal(&mut self) -> Result<(), Error<M::Error>> {
+        if !self.group.open {
+            return Ok(());
+        }
+        if self.group.frames == 0 {
+            self.group.open = false;
+            return Ok(());
+        }
+        if !Mutant::NoCommitFlush.on()
+            && let Err(error) = self.flush()
+        {
+            self.roll_back();
+            return Err(error);
+        }
+        self.after_commit();
+        self.close_predecessor()
+    }
+
+    /// What follows from a durable group.
+    fn after_commit(&mut self) {
+        let group = self.group;
+        self.group = Group::default();
+        self.mark_used(self.tail);
+        self.logs_committed(group.logs);
+        if let Some(segment) = group.freeing {
+            self.freed(segment);
+        }
+        self.drop_replaced(group.undo);
+    }
+
+    /// Records how far the ledger's segment is committed.
+    pub(crate) fn mark_used(&mut self, tail: Place) {
+        if let Some(row) = self.table.row(tail.segment) {
+            row.used = tail.at;
+        }
+    }
+
+    /// Forgets everything tentative. One flush if frames were written.
+    ///
+    /// # Errors
+    /// The medium's; the store is then to be opened again.
+    pub fn abort(&mut self) -> Result<(), Error<M::Error>> {
+        if !self.group.open {
+            return Ok(());
+        }
+        let written = self.group.frames > 0;
+        self.roll_back();
+        if !written || self.device.poisoned {
+            return Ok(());
+        }
+        if !Mutant::NoAbortMark.on() {
+            let spec = Spec {
+                last: true,
+                ..Spec::with(Kind::Control, Control::Abort.code())
+            };
+            self.write_at_tail(&spec, &[], &[])?;
+        }
+        self.group = Group::default();
+        self.flush()?;
+        self.mark_used(self.tail);
+        Ok(())
+    }
+
+    /// Takes the open group back in memory.
+    fn roll_back(&mut self) {
+        let group = self.group;
+        self.take_back(0);
+        self.live = group.live;
+        self.logs_rolled_back(group.logs);
+        if group.start.segment != self.tail.segment {
+            self.abandon_from(group.start);
+        }
+        self.group = Group {
+            frames: group.frames,
+            ..Group::default()
+        };
+    }
+
+    /// Runs one operation as a transaction of its own; `operation` marks its
+    /// last frame as the group's.
+    pub(crate) fn alone<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Self) -> Result<T, Error<M::Error>>,
+    ) -> Result<T, Error<M::Error>> {
+        if self.group.open {
+            return Err(Error::TransactionOpen);
+        }
+        match operation(self) {
+            Ok(value) => self.seal().map(|()| value),
+            Err(error) => {
+                self.abort()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the store: seals the last transaction, so that the next start
+    /// is clean. An open transaction is aborted. One flush.
+    ///
+    /// # Errors
+    /// The medium's. A store that was not closed loses nothing either.
+    pub fn close(mut self) -> Result<M, Error<M::Error>> {
+        if self.mode == crate::store::Mode::ReadOnly || self.device.poisoned {
+            return Ok(self.device.medium);
+        }
+        self.abort()?;
+        if self.device.outstanding {
+            self.flush()?;
+        }
+        if !self.root_due {
+            self.write_close()?;
+        }
+        Ok(self.device.medium)
+    }
+
+    fn write_close(&mut self) -> Result<(), Error<M::Error>> {
+        if !self.fits(0) {
+            return Ok(());
+        }
+        let control = Spec::with(Kind::Control, Control::Close.code());
+        let spec = Spec {
+            first: true,
+            last: true,
+            ..control
+        };
+        self.write_at_tail(&spec, &[], &[])?;
+        self.flush()
+    }
+}

@@ -1,0 +1,371 @@
+//! Opening a store: find the newest root, walk the ledger, build the index.
+
+use super::root::Root;
+use super::walk::Walk;
+use crate::device::Device;
+use crate::error::Error;
+use crate::format::shape::Shape;
+use crate::index::Index;
+use crate::layout::{Layout, log_segments, root_interval};
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::multilog::{LogState, Mark, NONE, split};
+use crate::mutants::Mutant;
+use crate::report::{Hit, Report, Torn};
+use crate::segments::{Owner, Table};
+use crate::store::{Group, Memory, Mode, Place, Store};
+
+impl<'a, M: Medium, I: Index> Store<'a, M, I> {
+    /// Opens the store on a medium. `id`, if given, must be the store's.
+    ///
+    /// Reads every segment's header, the ledger from its newest checkpoint and
+    /// every live record's frame. After an unclean end and with
+    /// [`Mode::ReadWrite`] it writes a new checkpoint and flushes before it
+    /// returns, so that nothing served can vanish later.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`], [`Error::VersionUnsupported`],
+    /// [`Error::IdMismatch`], [`Error::LedgerLost`], [`Error::MemoryTooSmall`],
+    /// [`Error::IndexFull`] where the lent index is too small, or the medium's.
+    pub fn start(
+        medium: M,
+        index: I,
+        memory: Memory<'a>,
+        id: Option<u128>,
+        mode: Mode,
+    ) -> Result<(Self, Report), Error<M::Error>> {
+        let layout = Layout::read(&medium)?;
+        if mode == Mode::ReadWrite && layout.geometry != medium.geometry() {
+            return Err(Error::GeometryMismatch);
+        }
+        let shape = Shape::new(layout.geometry, layout.segment_size, layout.nonce);
+        let mut device = Device::new(medium, shape);
+        if mode == Mode::ReadWrite {
+            device.flush()?;
+        }
+        let (root, unreadable) = device.newest_root(u32::MAX)?;
+        let Some(root) = root else {
+            let at = unreadable
+                .first()
+                .map_or(0, |place| shape.address(place.segment, 0));
+            return Err(Error::LedgerLost { at });
+        };
+        if let Some(expected) = id
+            && expected != root.fixed.id
+        {
+            return Err(Error::IdMismatch {
+                expected,
+                found: root.fixed.id,
+            });
+        }
+        let mut store = Self::with(device, index, memory, &layout, &root, mode)?;
+        let mut report = Report::default();
+        store.load(&root)?;
+        let walk = store.walk(&mut report)?;
+        report.torn_successions = u32::try_from(unreadable.len()).unwrap_or(0);
+        store.settle(&walk, &mut report)?;
+        Ok((store, report))
+    }
+
+    fn with(
+        device: Device<M>,
+        index: I,
+        memory: Memory<'a>,
+        layout: &Layout,
+        root: &Root,
+        mode: Mode,
+    ) -> Result<Self, Error<M::Error>> {
+        let need = |what, needed: u32, found: usize| {
+            let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+            if found < needed {
+                Err(Error::MemoryTooSmall {
+                    what,
+                    needed,
+                    found,
+                })
+            } else {
+                Ok(needed)
+            }
+        };
+        let segments = need("segments", layout.segments, memory.segments.len())?;
+        let logs = need("logs", layout.logs, memory.logs.len())?;
+        let ring = need("ring", layout.ring, memory.ring.len())?;
+        let shape = device.shape;
+        let place = Place {
+            segment: root.frame.segment,
+            seq: root.frame.seq,
+            at: shape.start,
+        };
+        Ok(Store {
+            device,
+            index,
+            table: Table::new(memory.segments.get_mut(..segments).unwrap_or_default()),
+            logs: memory.logs.get_mut(..logs).unwrap_or_default(),
+            ring: memory.ring.get_mut(..ring).unwrap_or_default(),
+            undo: memory.undo,
+            scratch: memory.scratch,
+            id: root.fixed.id,
+            mode,
+            tail: place,
+            chain: root.fixed.chain,
+            root_seq: place.seq,
+            since_root: 0,
+            interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),
+            link_due: None,
+            root_due: false,
+            group: Group::default(),
+            cold: None,
+            reclaim: crate::kv::reclaim::Reclaim::default(),
+            frame_max: root.fixed.frame_max,
+            live: 0,
+            tombstones: 0,
+            lists: false,
+            dependents: false,
+            keys: 0,
+            damages: heapless::Vec::new(),
+            healed_bits: 0,
+        })
+    }
+
+    /// Takes over the state that the root recorded.
+    fn load(&mut self, root: &Root) -> Result<(), Error<M::Error>> {
+        let shape = self.device.shape;
+        self.table.next_seq = root.fixed.next_seq;
+        for index in 0..shape.segments {
+            let mut row = self.device.segment_row(root, index)?;
+            row.used = row.used.clamp(shape.start, shape.link_at);
+            if row.records() {
+                row.n = row.seq;
+            }
+            if let Some(slot) = self.table.row(index) {
+                *slot = row;
+            }
+        }
+        if let Some(row) = self.table.row(root.frame.segment) {
+            row.owner = Owner::Ledger;
+            row.seq = root.frame.seq;
+            row.n = root.frame.seq;
+            row.used = shape.start;
+        }
+        self.table.recount();
+        self.ring.fill(NONE);
+        let mut at = 0u32;
+        for number in 0..self.logs.len() {
+            let row = self
+                .device
+                .log_row(root, u32::try_from(number).unwrap_or(u32::MAX))?;
+            let len = log_segments(&shape, row.capacity);
+            let mark = Mark {
+                head: row.head.min(row.tail),
+                tail: row.tail,
+                sum: row.sum,
+                short: false,
+                remainder: 0,
+            };
+            if let Some(log) = self.logs.get_mut(number) {
+                *log = LogState {
+                    capacity: row.capacity,
+                    committed: mark,
+                    staged: mark,
+                    ring_at: at,
+                    ring_len: len,
+                    ..LogState::EMPTY
+                };
+            }
+            at = at.plus(len);
+        }
+        self.load_rings();
+        Ok(())
+    }
+
+    /// Finds each log's segments by the numbers that the root gave them.
+    fn load_rings(&mut self) {
+        let shape = self.device.shape;
+        for index in 0..shape.segments {
+            let row = self.table.get(index);
+            if row.owner != Owner::Log {
+                continue;
+            }
+            let number = usize::from(row.log);
+            let wanted = self.logs.get(number).is_some_and(|log| {
+                let (first, _) = split(&shape, log.committed.head);
+                let (last, _) = split(&shape, log.committed.tail);
+                (first..=last).contains(&row.n) && self.log_segment(log, row.n) == NONE
+            });
+            if wanted {
+                self.map_log(number, row.n, index);
+            } else {
+                self.table.release(index);
+            }
+        }
+    }
+
+    /// After the walk: judge the newest group's data, fence sequences, build
+    /// the index, and, after an unclean end, start anew.
+    fn settle(&mut self, walk: &Walk, report: &mut Report) -> Result<(), Error<M::Error>> {
+        let mut walk = *walk;
+        if !walk.closed && !self.newest_data_whole(&walk)? {
+            self.undo_newest(&mut walk, report)?;
+        }
+        self.fence(report)?;
+        self.check_tails(report)?;
+        self.rebuild(report)?;
+        let ordered = self.device.shape.ordered();
+        report.clean = walk.closed && report.torn.is_none();
+        for log in self.logs.iter_mut() {
+            log.distrust(ordered);
+        }
+        self.root_due = ordered || !walk.closed || walk.spoiled || self.tail_spoiled()?;
+        if self.mode == Mode::ReadOnly || walk.closed && report.torn.is_none() {
+            return Ok(());
+        }
+        if Mutant::ResumeBehindTorn.on() {
+            self.root_due = false;
+            return Ok(());
+        }
+        self.restart(&walk)
+    }
+
+    /// Whether the space behind the ledger's tail is not blank.
+    fn tail_spoiled(&self) -> Result<bool, Error<M::Error>> {
+        let shape = self.device.shape;
+        let at = self.tail;
+        Ok(self
+            .device
+            .programmed(at.segment, at.at, shape.segment_size)?
+            .0
+            > 0)
+    }
+
+    /// The newest group was whole but not the bytes that it appended: it was
+    /// cut. Everything of it is taken back by walking again up to it.
+    fn undo_newest(&mut self, walk: &mut Walk, report: &mut Report) -> Result<(), Error<M::Error>> {
+        let Some((start, end)) = walk.newest else {
+            return Ok(());
+        };
+        let torn = report.torn.map_or(0, |torn| torn.bytes);
+        let (root, _) = self.device.newest_root(u32::MAX)?;
+        let Some(root) = root else {
+            return Ok(());
+        };
+        let shape = self.device.shape;
+        self.damages.clear();
+        self.tail = Place {
+            segment: root.frame.segment,
+            seq: root.frame.seq,
+            at: shape.start,
+        };
+        self.chain = root.fixed.chain;
+        self.since_root = 0;
+        self.load(&root)?;
+        let mut again = Report::default();
+        *walk = self.walk_until(&mut again, Some(start))?;
+        walk.closed = false;
+        walk.spoiled = true;
+        let bytes = if start.segment == end.segment {
+            end.at.minus(start.at)
+        } else {
+            end.at
+        };
+        *report = again;
+        report.torn = Some(Torn {
+            bytes: torn.plus(bytes.into()),
+        });
+        Ok(())
+    }
+
+    /// No sequence that was ever seen is used again.
+    fn fence(&mut self, report: &mut Report) -> Result<(), Error<M::Error>> {
+        for segment in 0..self.device.shape.segments {
+            let Some((header, healed)) = self.device.header(segment)? else {
+                continue;
+            };
+            self.table.next_seq = self.table.next_seq.max(header.seq.saturating_add(1));
+            let row = self.table.get(segment);
+            if healed {
+                report.healed_bits = report.healed_bits.plus(1);
+            }
+            if row.free() && header.seq >= self.root_seq {
+                report.abandoned = report.abandoned.plus(1);
+            }
+            if let Some(row) = self.table.row(segment) {
+                row.erases = row.erases.max(header.erases);
+            }
+        }
+        let rows = self.table.rows.iter();
+        let used = rows.map(|row| row.seq).max().unwrap_or(0);
+        self.table.next_seq = self.table.next_seq.max(used.saturating_add(1));
+        Ok(())
+    }
+
+    /// Completes running sums of which only 16 bits are recorded, and notes
+    /// tails that do not agree with their bytes.
+    fn check_tails(&mut self, report: &mut Report) -> Result<(), Error<M::Error>> {
+        for log in 0..self.logs.len() {
+            let state = *self.log(log)?;
+            if state.broken {
+                let at = self.tail_address(&state);
+                let (segment, offset) = self.device.shape.place(at);
+                self.add_damage(Hit::Log(log), segment, offset, 0, 0, report);
+                continue;
+            }
+            if !state.committed.short {
+                continue;
+            }
+            let sum = self.tail_sum(log, &state)?;
+            let agrees = (sum ^ state.committed.sum) & 0xFFFF == 0;
+            if let Some(state) = self.logs.get_mut(log) {
+                state.committed.sum = sum;
+                state.committed.short = false;
+                state.staged = state.committed;
+                state.broken = !agrees;
+            }
+            if !agrees {
+                let at = self.tail_address(&state);
+                let (segment, offset) = self.device.shape.place(at);
+                self.add_damage(Hit::Log(log), segment, offset, 0, 0, report);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first writes after an unclean end: logs that the newest group
+    /// touched go on in copies, then a new root records every cut.
+    fn restart(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
+        self.root_due = true;
+        let shape = self.device.shape;
+        for log in 0..self.logs.len() {
+            let touched = walk
+                .newest_logs
+                .wrapping_shr(u32::try_from(log).unwrap_or(127))
+                & 1
+                == 1;
+            let state = *self.log(log)?;
+            let (n, within) = split(&shape, state.committed.tail);
+            if !touched || within == 0 || state.broken || Mutant::NoCopyOn.on() {
+                continue;
+            }
+            let (segment, _) = self.copy_tail(log)?;
+            let old = self.log_segment(&state, n);
+            self.map_log(log, n, segment);
+            self.table.release(old);
+            if let Some(state) = self.logs.get_mut(log) {
+                state.frontier = crate::multilog::Frontier::Known;
+            }
+        }
+        let newest = walk.newest.map(|(start, end)| {
+            if start.segment == end.segment {
+                (start, end)
+            } else {
+                (
+                    Place {
+                        at: shape.start,
+                        ..end
+                    },
+                    end,
+                )
+            }
+        });
+        self.write_root(newest)
+    }
+}

@@ -1,0 +1,294 @@
+//! Roots: ledger segments that start with a checkpoint.
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::format::checkpoint::{
+    FIXED, Fixed, LOG_ROW, LogRow, SEGMENT_ROW, body_len, decode_segment, encode_segment,
+};
+use crate::format::frame::{Control, Frame, Kind, Part, Seen, Spec};
+use crate::format::header::{Parsed, Stream};
+use crate::index::Index;
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::segments::Segment;
+use crate::store::{Group, Place, Store};
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Starts a new root: a ledger segment with the state of the store, and
+    /// the records of an unsealed newest group copied on. Durable on return.
+    pub(crate) fn write_root(
+        &mut self,
+        newest: Option<(Place, Place)>,
+    ) -> Result<(), Error<M::Error>> {
+        if self.device.outstanding && !self.device.shape.ordered() {
+            self.flush()?;
+        }
+        let recovering = self.root_due;
+        // An open group has no frame yet: it begins behind the root.
+        let outer = self.group;
+        self.may_take(if recovering { 0 } else { HARD })?;
+        let old = self.tail;
+        self.mark_used(old);
+        let chain = self.chain.plus(1);
+        let segment = self.table.open(&mut self.device, Stream::Root, 0, chain)?;
+        let seq = self.table.get(segment).seq;
+        self.chain = chain;
+        self.tail = Place {
+            segment,
+            seq,
+            at: self.device.shape.start,
+        };
+        self.group = Group {
+            start: self.tail,
+            ..Group::default()
+        };
+        if Mutant::LinkBeforeRoot.on() {
+            self.write_link(old, segment, seq)?;
+            self.flush()?;
+        }
+        self.write_checkpoint()?;
+        self.write_remainders()?;
+        let spec = Spec {
+            last: true,
+            ..Spec::with(Kind::Control, Control::Commit.code())
+        };
+        self.write_at_tail(&spec, &[], &[])?;
+        if let Some((from, to)) = newest
+            && !Mutant::NoCopyOn.on()
+        {
+            self.copy_on(from, to)?;
+        }
+        if !Mutant::NoRootFlush.on() {
+            self.flush()?;
+        }
+        self.group = Group {
+            start: self.tail,
+            frames: 0,
+            ..outer
+        };
+        self.mark_used(self.tail);
+        self.root_seq = seq;
+        self.since_root = 0;
+        self.root_due = false;
+        self.link_due = Some(old);
+        Ok(())
+    }
+
+    fn write_checkpoint(&mut self) -> Result<(), Error<M::Error>> {
+        let segments = self.device.shape.segments;
+        let logs = u32::try_from(self.logs.len()).unwrap_or(0);
+        let fixed = Fixed {
+            id: self.id,
+            segments,
+            frame_max: self.frame_max,
+            next_seq: self.table.next_seq,
+            chain: self.chain,
+            logs,
+        }
+        .encode();
+        let log_rows = &*self.logs;
+        let log_row = |number: u32| {
+            let at = usize::try_from(number).unwrap_or(usize::MAX);
+            log_rows.get(at).map_or([0; 32], |log| log.row().encode())
+        };
+        let rows = &*self.table.rows;
+        let segment_row = |number: u32| {
+            let at = usize::try_from(number).unwrap_or(usize::MAX);
+            rows.get(at).map_or([0; 32], encode_segment)
+        };
+        let body = [
+            Part::Bytes(&fixed),
+            Part::Rows {
+                count: logs,
+                size: LOG_ROW,
+                row: &log_row,
+            },
+            Part::Rows {
+                count: segments,
+                size: SEGMENT_ROW,
+                row: &segment_row,
+            },
+        ];
+        let at = self.tail;
+        let spec = Spec {
+            first: true,
+            ..Spec::new(Kind::Checkpoint)
+        };
+        let len = self
+            .device
+            .write_frame(at.segment, at.seq, at.at, &spec, &[], &body)?;
+        self.tail.at = at.at.plus(len);
+        self.group.frames = 1;
+        Ok(())
+    }
+
+    /// Copies the records of a run of the ledger to its tail, as a group of
+    /// their own; they are the newest of their keys, so nothing changes.
+    fn copy_on(&mut self, from: Place, to: Place) -> Result<(), Error<M::Error>> {
+        let mut at = from.at;
+        let mut copied = false;
+        self.group = Group {
+            open: true,
+            start: self.tail,
+            live: self.live,
+            ..Group::default()
+        };
+        while at < to.at {
+            let Seen::Whole(frame) = self.device.examine(from.segment, from.seq, at, to.at)? else {
+                break;
+            };
+            at = frame.end();
+            if frame.kind.keyed() {
+                copied |= self.copy_record(&frame)?;
+            }
+        }
+        if copied {
+            let spec = Spec {
+                last: true,
+                ..Spec::with(Kind::Control, Control::Commit.code())
+            };
+            self.write_at_tail(&spec, &[], &[])?;
+        }
+        Ok(())
+    }
+}
+
+use super::succession::HARD_RESERVE as HARD;
+
+/// A root that can be read: its checkpoint frame and fixed part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Root {
+    pub frame: Frame,
+    pub fixed: Fixed,
+}
+
+impl<M: Medium> Device<M> {
+    /// The checkpoint of a root segment, if its whole group is there.
+    pub(crate) fn root_at(&self, segment: u32, seq: u32) -> Result<Option<Root>, Error<M::Error>> {
+        let shape = self.shape;
+        let Seen::Whole(frame) = self.examine(segment, seq, shape.start, shape.link_at)? else {
+            return Ok(None);
+        };
+        if frame.kind != Kind::Checkpoint {
+            return Ok(None);
+        }
+        let mut bytes = [0u8; FIXED as usize];
+        self.read_in(&frame, frame.body_at(), &mut bytes)?;
+        let fixed = Fixed::decode(&bytes);
+        if fixed.segments != shape.segments
+            || frame.body_len != body_len(fixed.segments, fixed.logs)
+        {
+            return Ok(None);
+        }
+        Ok(Some(Root { frame, fixed }))
+    }
+
+    /// Whether the group that a checkpoint starts is complete.
+    pub(crate) fn root_complete(&self, root: &Root) -> Result<bool, Error<M::Error>> {
+        let mut at = root.frame.end();
+        let end = self.shape.link_at;
+        for _ in 0..=root.fixed.logs.plus(1) {
+            match self.examine(root.frame.segment, root.frame.seq, at, end)? {
+                Seen::Whole(frame) if frame.last => return Ok(true),
+                Seen::Whole(frame) => at = frame.end(),
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn log_row(&self, root: &Root, log: u32) -> Result<LogRow, Error<M::Error>> {
+        let mut bytes = [0u8; LOG_ROW as usize];
+        let at = root.frame.body_at().plus(FIXED).plus(LOG_ROW.times(log));
+        self.read_in(&root.frame, at, &mut bytes)?;
+        Ok(LogRow::decode(&bytes))
+    }
+
+    pub(crate) fn segment_row(&self, root: &Root, index: u32) -> Result<Segment, Error<M::Error>> {
+        let mut bytes = [0u8; SEGMENT_ROW as usize];
+        let at = root
+            .frame
+            .body_at()
+            .plus(FIXED)
+            .plus(LOG_ROW.times(root.fixed.logs))
+            .plus(SEGMENT_ROW.times(index));
+        self.read_in(&root.frame, at, &mut bytes)?;
+        Ok(decode_segment(&bytes))
+    }
+
+    /// The root of highest sequence below `below`, and how many segments of
+    /// roots that cannot be read are newer.
+    pub(crate) fn newest_root(
+        &self,
+        mut below: u32,
+    ) -> Result<(Option<Root>, heapless::Vec<Place, 4>), Error<M::Error>> {
+        let mut unreadable = heapless::Vec::new();
+        for _ in 0..self.shape.segments {
+            let Some(place) = self.root_header(below)? else {
+                break;
+            };
+            if let Some(root) = self.root_at(place.segment, place.seq)?
+                && self.root_complete(&root)?
+            {
+                return Ok((Some(root), unreadable));
+            }
+            let _ = unreadable.push(place);
+            below = place.seq;
+        }
+        Ok((None, unreadable))
+    }
+
+    /// The root header of highest sequence below `below`.
+    fn root_header(&self, below: u32) -> Result<Option<Place>, Error<M::Error>> {
+        let mut best: Option<Place> = None;
+        for segment in 0..self.shape.segments {
+            let Some(header) = self.header(segment)? else {
+                continue;
+            };
+            let newer = best.is_none_or(|place| header.0.seq > place.seq);
+            if header.0.stream == Stream::Root && header.0.seq < below && newer {
+                best = Some(Place {
+                    segment,
+                    seq: header.0.seq,
+                    at: self.shape.start,
+                });
+            }
+        }
+        Ok(best)
+    }
+
+    /// A segment's header if it is this store's, and whether it was healed.
+    pub(crate) fn header(
+        &self,
+        segment: u32,
+    ) -> Result<Option<(crate::format::header::Header, bool)>, Error<M::Error>> {
+        let at = self.shape.address(segment, 0);
+        match crate::layout::peek(&self.medium, at)? {
+            Parsed::Header {
+                header,
+                origin,
+                healed,
+            } if origin.nonce == self.shape.nonce
+                && origin.segment_size == self.shape.segment_size
+                && header.index == segment =>
+            {
+                Ok(Some((header, healed)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The logs and the ring length of the store on a device, if a root says so.
+pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<(u32, u32)>, Error<M::Error>> {
+    let (Some(root), _) = device.newest_root(u32::MAX)? else {
+        return Ok(None);
+    };
+    let mut ring = 0u32;
+    for log in 0..root.fixed.logs {
+        let row = device.log_row(&root, log)?;
+        ring = ring.plus(crate::layout::log_segments(&device.shape, row.capacity));
+    }
+    Ok(Some((root.fixed.logs, ring)))
+}

@@ -1,0 +1,115 @@
+//! From one ledger segment to the next.
+//!
+//! The last frame slot of a ledger segment is reserved for the link that
+//! names the successor. A link, with the successor's header, is durable before
+//! anything else is written to the successor.
+
+use crate::error::Error;
+use crate::format::frame::{Kind, Part, Spec};
+use crate::format::header::Stream;
+use crate::index::Index;
+use crate::math::Saturate;
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::segments::Owner;
+use crate::store::{Place, Store};
+
+/// Free segments that stay for relocation and for recovery.
+pub(crate) const HARD_RESERVE: u32 = 2;
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Goes on in a new ledger segment, inside a group or between groups.
+    pub(crate) fn succeed(&mut self) -> Result<(), Error<M::Error>> {
+        let between = !self.group.open || self.group.frames == 0;
+        if between && self.since_root.plus(1) >= self.interval {
+            return self.write_root(None);
+        }
+        self.may_take(HARD_RESERVE)?;
+        let old = self.tail;
+        let chain = self.chain.plus(1);
+        let segment = self
+            .table
+            .open(&mut self.device, Stream::Ledger, 0, chain)?;
+        let seq = self.table.get(segment).seq;
+        self.write_link(old, segment, seq)?;
+        if !Mutant::NoLinkFlush.on() {
+            self.flush()?;
+        }
+        self.close_predecessor()?;
+        self.mark_used(old);
+        self.chain = chain;
+        self.since_root = self.since_root.plus(1);
+        self.tail = Place {
+            segment,
+            seq,
+            at: self.device.shape.start,
+        };
+        Ok(())
+    }
+
+    /// Refuses where fewer than `reserve` free segments would stay.
+    pub(crate) fn may_take(&self, reserve: u32) -> Result<(), Error<M::Error>> {
+        let free = self.free_for_records();
+        if free > reserve {
+            return Ok(());
+        }
+        let size = u64::from(self.device.shape.payload());
+        Err(Error::Full {
+            needed: size,
+            available: 0,
+        })
+    }
+
+    /// Writes the link of an old ledger segment.
+    pub(crate) fn write_link(
+        &mut self,
+        old: Place,
+        segment: u32,
+        seq: u32,
+    ) -> Result<(), Error<M::Error>> {
+        let mut body = [0u8; 8];
+        crate::math::place(&mut body, 0, &segment.to_le_bytes());
+        crate::math::place(&mut body, 4, &seq.to_le_bytes());
+        let spec = Spec::new(Kind::Link);
+        let at = self.device.shape.link_at;
+        self.device
+            .write_frame(old.segment, old.seq, at, &spec, &[], &[Part::Bytes(&body)])?;
+        Ok(())
+    }
+
+    /// After the first commit behind a root: closes the ledger segment that
+    /// the root superseded, so that losing the root shows as corruption. It is
+    /// flushed with the next commit.
+    pub(crate) fn close_predecessor(&mut self) -> Result<(), Error<M::Error>> {
+        let Some(old) = self.link_due.take() else {
+            return Ok(());
+        };
+        let row = self.table.get(old.segment);
+        if row.owner != Owner::Ledger || row.seq != old.seq {
+            return Ok(());
+        }
+        let shape = self.device.shape;
+        let (bits, _) = self
+            .device
+            .programmed(old.segment, shape.link_at, shape.segment_size)?;
+        if bits == 0 {
+            self.write_link(old, self.tail.segment, self.tail.seq)?;
+        }
+        Ok(())
+    }
+
+    /// A group that spans segments was aborted: its frames in the segments
+    /// before the tail's are no part of the store.
+    pub(crate) fn abandon_from(&mut self, start: Place) {
+        if let Some(row) = self.table.row(start.segment) {
+            row.used = start.at;
+        }
+        let empty = self.device.shape.start;
+        let tail = self.tail;
+        for row in self.table.rows.iter_mut() {
+            if row.owner == Owner::Ledger && row.seq > start.seq && row.seq < tail.seq {
+                row.used = empty;
+            }
+        }
+    }
+}

@@ -1,0 +1,614 @@
+//! Recovery, first part: the ledger from its newest root to its end.
+//!
+//! What is found at a place where no whole frame stands is decided here; the
+//! cases and their reasons are the recovery table of ARCHITECTURE.md.
+
+use crate::error::Error;
+use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
+use crate::format::header::Stream;
+use crate::format::shape::Shape;
+use crate::index::Index;
+use crate::math::{Saturate, u16_at, u32_at, u64_at};
+use crate::medium::Medium;
+use crate::multilog::{Frontier, LogState, Mark, NONE, WIDE};
+use crate::report::{Damage, Hit, Report, Torn};
+use crate::segments::Owner;
+use crate::store::{Place, Store};
+
+/// How many words that look like frames but are none one segment may cost
+/// before the rest of it counts as damaged: bounds the work on hostile images.
+const FALSE_FRAMES_MAX: u32 = 256;
+
+/// What the walk found out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walk {
+    /// The group being read.
+    open: bool,
+    start: Place,
+    damaged: bool,
+    freeing: Option<u32>,
+    logs: u128,
+    /// The last committed group.
+    pub newest: Option<(Place, Place)>,
+    pub newest_logs: u128,
+    /// The last committed group was a close, and nothing follows.
+    pub closed: bool,
+    /// The ledger cannot be continued behind its tail.
+    pub spoiled: bool,
+    /// The segment was reached by a link to a root: what is in it was durable.
+    sealed_root: bool,
+}
+
+/// How the walk goes on after a place without a whole frame.
+enum Next {
+    At(u32),
+    SegmentEnds,
+    Stop,
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Walks the ledger from the root at the tail; leaves the tail behind the
+    /// last committed group.
+    pub(crate) fn walk(&mut self, report: &mut Report) -> Result<Walk, Error<M::Error>> {
+        self.walk_until(report, None)
+    }
+
+    /// Walks the ledger as far as a place where a group starts.
+    pub(crate) fn walk_until(
+        &mut self,
+        report: &mut Report,
+        until: Option<Place>,
+    ) -> Result<Walk, Error<M::Error>> {
+        let mut walk = Walk::default();
+        let link_at = self.device.shape.link_at;
+        let mut steps = u64::from(self.device.shape.segments).times(u64::from(link_at));
+        let mut committed = self.tail;
+        while steps > 0 {
+            steps = steps.minus(1);
+            let at = self.tail;
+            if until == Some(at) {
+                break;
+            }
+            let seen = self.device.examine(at.segment, at.seq, at.at, link_at)?;
+            if let Seen::Whole(frame) = seen {
+                self.note_patch(&frame, report);
+                self.tail.at = frame.end();
+                self.walk_frame(&mut walk, &frame, report)?;
+                if !walk.open {
+                    committed = self.tail;
+                }
+                continue;
+            }
+            match self.judge_gap(&mut walk, seen, report)? {
+                Next::At(at) => self.tail.at = at,
+                Next::SegmentEnds => {
+                    if !self.follow_link(&mut walk, report)? {
+                        break;
+                    }
+                    if !walk.open {
+                        committed = self.tail;
+                    }
+                }
+                Next::Stop => break,
+            }
+        }
+        if walk.open {
+            self.drop_open_group(&mut walk, committed, report);
+        }
+        self.mark_used(self.tail);
+        Ok(walk)
+    }
+
+    pub(crate) fn note_patch(&mut self, frame: &Frame, report: &mut Report) {
+        if frame.patch.is_some() {
+            report.healed_bits = report.healed_bits.plus(1);
+            self.healed_bits = self.healed_bits.plus(1);
+        }
+    }
+
+    /// The newest group has no end: it was cut, or its end is damaged.
+    fn drop_open_group(&mut self, walk: &mut Walk, committed: Place, report: &mut Report) {
+        walk.closed = false;
+        self.logs_rolled_back(walk.logs);
+        if walk.damaged {
+            self.break_logs(walk.logs);
+        } else {
+            let bytes = if self.tail.segment == committed.segment {
+                self.tail.at.minus(committed.at)
+            } else {
+                self.tail.at
+            };
+            let before = report.torn.map_or(0, |torn| torn.bytes);
+            report.torn = Some(Torn {
+                bytes: before.plus(u64::from(bytes)),
+            });
+        }
+        if committed.segment != self.tail.segment {
+            self.abandon_from(committed);
+            if let Some(row) = self.table.row(self.tail.segment) {
+                row.used = self.device.shape.start;
+            }
+            self.tail.at = self.device.shape.start;
+        } else {
+            self.tail = committed;
+        }
+    }
+
+    fn break_logs(&mut self, logs: u128) {
+        for (number, log) in self.logs.iter_mut().enumerate() {
+            if logs.wrapping_shr(u32::try_from(number).unwrap_or(127)) & 1 == 1 {
+                log.broken = true;
+            }
+        }
+    }
+
+    /// Takes in one whole frame.
+    fn walk_frame(
+        &mut self,
+        walk: &mut Walk,
+        frame: &Frame,
+        report: &mut Report,
+    ) -> Result<(), Error<M::Error>> {
+        let place = Place {
+            segment: frame.segment,
+            seq: frame.seq,
+            at: frame.at,
+        };
+        if frame.first || !walk.open {
+            if walk.open {
+                // The end of the group before was lost; so its logs are unsure.
+                self.logs_rolled_back(walk.logs);
+                self.break_logs(walk.logs);
+                if !walk.damaged {
+                    self.damage(Hit::Ledger, place, 0, place.at, report);
+                }
+            }
+            walk.open = true;
+            walk.start = place;
+            walk.damaged = !frame.first;
+            walk.logs = 0;
+            walk.freeing = None;
+        }
+        match frame.kind {
+            Kind::Log | Kind::LogWide => self.walk_log(walk, frame)?,
+            Kind::Meta => self.walk_meta(walk, frame)?,
+            _ => {}
+        }
+        if frame.last {
+            self.walk_last(walk, frame);
+        }
+        Ok(())
+    }
+
+    /// The group that is read ends with this frame.
+    fn walk_last(&mut self, walk: &mut Walk, frame: &Frame) {
+        let control = match frame.kind {
+            Kind::Control => Control::of(frame.a),
+            _ => None,
+        };
+        walk.open = false;
+        if control == Some(Control::Abort) {
+            self.logs_rolled_back(walk.logs);
+            return;
+        }
+        walk.closed = control == Some(Control::Close);
+        self.logs_committed(walk.logs);
+        if let Some(segment) = walk.freeing.take() {
+            self.table.release(segment);
+        }
+        walk.newest = Some((walk.start, self.tail));
+        walk.newest_logs = walk.logs;
+    }
+
+    /// An append: moves the log's staged mark.
+    fn walk_log(&mut self, walk: &mut Walk, frame: &Frame) -> Result<(), Error<M::Error>> {
+        let number = usize::from(frame.a);
+        let Some(state) = self.logs.get(number) else {
+            return Ok(());
+        };
+        let shape = self.device.shape;
+        let before = state.staged;
+        let mut bytes = [0u8; WIDE as usize];
+        let wide = frame.kind == Kind::LogWide;
+        let fixed = match (wide, shape.unit > 8) {
+            (true, _) => WIDE,
+            (false, true) => 6,
+            (false, false) => 0,
+        };
+        let part = bytes
+            .get_mut(..usize::try_from(fixed).unwrap_or(0))
+            .unwrap_or_default();
+        self.device.read_in(frame, frame.body_at(), part)?;
+        let remainder = shape
+            .address(frame.segment, frame.body_at().plus(fixed))
+            .plus(1);
+        let (tail, sum, short) = match fixed {
+            WIDE => (u64_at(&bytes, 0), u32_at(&bytes, 8), false),
+            6 => (
+                before.tail.plus(u16_at(&bytes, 4).into()),
+                u32_at(&bytes, 0),
+                false,
+            ),
+            _ => (
+                before.tail.plus(frame.appended.into()),
+                self.device.log_sum(frame)?,
+                true,
+            ),
+        };
+        if tail < before.tail {
+            return Ok(());
+        }
+        if let Some(state) = self.logs.get_mut(number) {
+            state.staged = Mark {
+                head: before.head,
+                tail,
+                sum,
+                short,
+                remainder,
+            };
+        }
+        walk.logs |= 1u128.wrapping_shl(u32::from(frame.a) & 127);
+        Ok(())
+    }
+
+    /// A change of segments or heads.
+    fn walk_meta(&mut self, walk: &mut Walk, frame: &Frame) -> Result<(), Error<M::Error>> {
+        let mut bytes = [0u8; 32];
+        let len = usize::try_from(frame.body_len).unwrap_or(0).min(32);
+        let part = bytes.get_mut(..len).unwrap_or_default();
+        self.device.read_in(frame, frame.body_at(), part)?;
+        match Meta::of(frame.a) {
+            Some(Meta::Open) => self.walk_open(walk, &bytes),
+            Some(Meta::Free) => self.walk_free(walk, &bytes, len),
+            Some(Meta::Head) => {
+                let log = u32_at(&bytes, 0);
+                walk.logs |= 1u128.wrapping_shl(log & 127);
+                let head = u64_at(&bytes, 4);
+                if let Some(state) = self
+                    .logs
+                    .get_mut(usize::try_from(log).unwrap_or(NONE as usize))
+                {
+                    state.staged.head =
+                        head.clamp(state.staged.head, state.staged.tail.max(state.staged.head));
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn walk_open(&mut self, walk: &mut Walk, bytes: &[u8]) {
+        let (log, n) = (u32_at(bytes, 0), u32_at(bytes, 4));
+        let (segment, seq) = (u32_at(bytes, 8), u32_at(bytes, 12));
+        let number = usize::try_from(log).unwrap_or(usize::MAX);
+        let Some(state) = self.logs.get(number).copied() else {
+            return;
+        };
+        if segment >= self.device.shape.segments {
+            return;
+        }
+        let old = self.log_segment(&state, n);
+        let row = self.table.get(old);
+        let taken = old != NONE && old != segment && row.owner == Owner::Log && row.n == n;
+        self.table.release(segment);
+        self.table.give(segment, Owner::Log);
+        if let Some(row) = self.table.row(segment) {
+            row.seq = seq;
+            row.n = n;
+            row.log = u8::try_from(log).unwrap_or(u8::MAX);
+        }
+        self.map_log(number, n, segment);
+        if let Some(state) = self.logs.get_mut(number)
+            && taken
+        {
+            state.replaced = old;
+        }
+        walk.logs |= 1u128.wrapping_shl(log & 127);
+    }
+
+    fn walk_free(&mut self, walk: &mut Walk, bytes: &[u8], len: usize) {
+        let segment = u32_at(bytes, 0);
+        let row = self.table.get(segment);
+        if row.records() && row.seq == u32_at(bytes, 4) {
+            walk.freeing = Some(segment);
+        }
+        let mut at = 8usize;
+        while at.plus(12) <= len {
+            let (cold, seq, used) = (
+                u32_at(bytes, at),
+                u32_at(bytes, at.plus(4)),
+                u32_at(bytes, at.plus(8)),
+            );
+            at = at.plus(12);
+            if cold >= self.device.shape.segments || used > self.device.shape.segment_size {
+                continue;
+            }
+            let row = self.table.get(cold);
+            if row.owner != Owner::Cold || row.seq != seq {
+                self.table.release(cold);
+                self.table.give(cold, Owner::Cold);
+            }
+            if let Some(row) = self.table.row(cold) {
+                row.seq = seq;
+                row.n = seq;
+                row.used = used;
+            }
+        }
+    }
+
+    /// Decides what a place without a whole frame means.
+    fn judge_gap(
+        &mut self,
+        walk: &mut Walk,
+        seen: Seen,
+        report: &mut Report,
+    ) -> Result<Next, Error<M::Error>> {
+        let shape = self.device.shape;
+        let at = self.tail;
+        let (bits, end) = self.device.programmed(at.segment, at.at, shape.link_at)?;
+        if bits == 0 {
+            return Ok(Next::SegmentEnds);
+        }
+        let later = self.resync(at.at.plus(shape.unit))?;
+        let sealed = later.is_some_and(|(_, first)| first)
+            || walk.sealed_root
+            || self.successor()?.is_some();
+        if !sealed {
+            if bits == 1 && later.is_none() {
+                // One flipped bit in blank space.
+                report.healed_bits = report.healed_bits.plus(1);
+                walk.spoiled = true;
+                return Ok(Next::SegmentEnds);
+            }
+            if self.is_torn(seen, end)? {
+                let bytes = u64::from(end.minus(at.at));
+                report.torn = Some(Torn { bytes });
+                walk.closed = false;
+                walk.open = true;
+                walk.damaged = false;
+                walk.spoiled = true;
+                return Ok(Next::Stop);
+            }
+        }
+        let to = later.map_or(end.round_up(shape.unit), |(at, _)| at);
+        self.damage(Hit::Ledger, at, to.minus(at.at), to, report);
+        walk.damaged = true;
+        walk.spoiled = true;
+        walk.closed = false;
+        if !walk.open {
+            walk.open = later.is_none();
+            walk.start = at;
+            walk.logs = 0;
+        }
+        Ok(match later {
+            Some((at, _)) => Next::At(at),
+            None => {
+                self.tail.at = to;
+                Next::SegmentEnds
+            }
+        })
+    }
+
+    /// Whether the unsealed bytes from the tail to `end` are what a power cut
+    /// leaves.
+    fn is_torn(&self, seen: Seen, end: u32) -> Result<bool, Error<M::Error>> {
+        let shape = self.device.shape;
+        let at = self.tail;
+        if shape.ordered() {
+            return Ok(match seen {
+                Seen::Torn(frame) => end <= frame.end(),
+                Seen::Noise => end <= at.at.plus(shape.unit.max(4)),
+                Seen::Damaged(..) | Seen::Blank | Seen::Whole(_) => false,
+            });
+        }
+        let mut pos = at.at;
+        let mut budget = FALSE_FRAMES_MAX;
+        while pos < end && budget > 0 {
+            match self
+                .device
+                .examine(at.segment, at.seq, pos, shape.link_at)?
+            {
+                Seen::Torn(_) | Seen::Blank => return Ok(true),
+                Seen::Whole(frame) => pos = frame.end(),
+                Seen::Damaged(frame, _) => pos = frame.end(),
+                Seen::Noise => {
+                    pos = pos.plus(shape.unit);
+                    budget = budget.minus(1);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The first whole frame of the segment at or after an offset, and whether
+    /// a group starts there or behind it.
+    pub(crate) fn resync(&self, from: u32) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+        let shape = self.device.shape;
+        let at = self.tail;
+        let mut pos = from.round_up(shape.unit);
+        let mut found = None;
+        let mut budget = FALSE_FRAMES_MAX;
+        while pos < shape.link_at && budget > 0 {
+            let parsed = self.device.parse(at.segment, at.seq, pos, shape.link_at)?;
+            let Some(frame) = parsed else {
+                pos = pos.plus(shape.unit);
+                continue;
+            };
+            budget = budget.minus(1);
+            if let Seen::Whole(frame) = self.device.judge(frame)? {
+                if found.is_none() {
+                    found = Some(pos);
+                }
+                if frame.first {
+                    return Ok(found.map(|at| (at, true)));
+                }
+                pos = frame.end();
+                budget = budget.plus(1);
+            } else {
+                pos = pos.plus(shape.unit);
+            }
+        }
+        Ok(found.map(|at| (at, false)))
+    }
+
+    pub(crate) fn damage(&mut self, hit: Hit, at: Place, len: u32, to: u32, report: &mut Report) {
+        let until = Shape::rank(at.seq, to);
+        self.add_damage(hit, at.segment, at.at, len, until, report);
+    }
+
+    /// Remembers damage; past eight runs they are joined.
+    pub(crate) fn add_damage(
+        &mut self,
+        hit: Hit,
+        segment: u32,
+        offset: u32,
+        len: u32,
+        until: u64,
+        report: &mut Report,
+    ) {
+        let at = self.device.shape.address(segment, offset);
+        let damage = Damage {
+            hit,
+            at,
+            len: len.into(),
+            until,
+        };
+        report.damaged = report.damaged.plus(1);
+        let _ = report.damages.push(damage);
+        if let Some(row) = self.table.row(segment) {
+            row.damaged = true;
+        }
+        if until == 0 {
+            return;
+        }
+        if self.damages.push(damage).is_err()
+            && let Some(last) = self.damages.last_mut()
+        {
+            last.until = last.until.max(until);
+        }
+    }
+
+    /// The ledger segment behind the tail's: by its link, or, where the link
+    /// is damaged, by its header if something was committed in it.
+    fn successor(&self) -> Result<Option<(u32, u32, bool)>, Error<M::Error>> {
+        let shape = self.device.shape;
+        let at = self.tail;
+        let seen = self
+            .device
+            .examine(at.segment, at.seq, shape.link_at, shape.segment_size)?;
+        if let Seen::Whole(frame) = seen
+            && frame.kind == Kind::Link
+        {
+            let mut bytes = [0u8; 8];
+            self.device.read_in(&frame, frame.body_at(), &mut bytes)?;
+            let (segment, seq) = (u32_at(&bytes, 0), u32_at(&bytes, 4));
+            if segment < shape.segments && seq > at.seq {
+                return Ok(Some((segment, seq, frame.patch.is_some())));
+            }
+        }
+        let chain = self.chain.plus(1);
+        for segment in 0..shape.segments {
+            let Some((header, _)) = self.device.header(segment)? else {
+                continue;
+            };
+            if header.stream != Stream::Ledger || header.n != chain || header.seq <= at.seq {
+                continue;
+            }
+            let seen = self
+                .device
+                .examine(segment, header.seq, shape.start, shape.link_at)?;
+            if matches!(seen, Seen::Whole(_)) {
+                return Ok(Some((segment, header.seq, true)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on in the next ledger segment, if there is one.
+    fn follow_link(
+        &mut self,
+        walk: &mut Walk,
+        report: &mut Report,
+    ) -> Result<bool, Error<M::Error>> {
+        let Some((segment, seq, healed)) = self.successor()? else {
+            return Ok(false);
+        };
+        if healed {
+            report.healed_bits = report.healed_bits.plus(1);
+        }
+        self.mark_used(self.tail);
+        let root = matches!(
+            self.device.header(segment)?,
+            Some((header, _)) if header.stream == Stream::Root && header.seq == seq
+        );
+        walk.sealed_root = root;
+        self.table.release(segment);
+        self.table.give(segment, Owner::Ledger);
+        let start = self.device.shape.start;
+        if let Some(row) = self.table.row(segment) {
+            row.seq = seq;
+            row.n = seq;
+            row.used = start;
+        }
+        self.chain = self.chain.plus(1);
+        self.since_root = self.since_root.plus(1);
+        self.tail = Place {
+            segment,
+            seq,
+            at: start,
+        };
+        Ok(true)
+    }
+
+    /// Whether the bytes of the newest group's appends are there; `false` is
+    /// a torn transaction.
+    pub(crate) fn newest_data_whole(&self, walk: &Walk) -> Result<bool, Error<M::Error>> {
+        if self.device.shape.ordered() {
+            return Ok(true);
+        }
+        let Some((start, end)) = walk.newest else {
+            return Ok(true);
+        };
+        let mut at = if start.segment == end.segment {
+            start.at
+        } else {
+            self.device.shape.start
+        };
+        while at < end.at {
+            let seen = self.device.examine(end.segment, end.seq, at, end.at)?;
+            let Seen::Whole(frame) = seen else { break };
+            at = frame.end();
+            if frame.kind == Kind::LogWide && !self.append_whole(&frame)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Counts the blank words of one append of the newest group.
+    fn append_whole(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let mut bytes = [0u8; WIDE as usize];
+        self.device.read_in(frame, frame.body_at(), &mut bytes)?;
+        let log = usize::from(frame.a);
+        let Some(state) = self.logs.get(log).copied() else {
+            return Ok(true);
+        };
+        let to = u64_at(&bytes, 0);
+        let from = to.minus(u32_at(&bytes, 16).into());
+        let missing = self
+            .log_blank_words(&state, from, to)?
+            .minus(u32_at(&bytes, 12));
+        Ok(missing == 0 || (missing == 1 && self.log_run_sound(log, &state, from, to)?))
+    }
+}
+
+impl LogState {
+    /// After an unclean start nothing behind the tail is trusted.
+    pub(crate) fn distrust(&mut self, ordered: bool) {
+        self.frontier = if ordered {
+            Frontier::Copy
+        } else {
+            Frontier::Verify
+        };
+    }
+}

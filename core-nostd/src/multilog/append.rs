@@ -1,0 +1,284 @@
+//! Appending.
+
+use super::{LogState, Mark, NONE, WIDE, block_salt, remainder_len, split};
+use crate::error::Error;
+use crate::format::frame::{Kind, Meta, Part, Spec, Writer, short_log};
+use crate::format::header::Stream;
+use crate::format::shape::WRITE_UNIT_MAX;
+use crate::index::Index;
+use crate::math::{Saturate, place};
+use crate::medium::Medium;
+use crate::store::Store;
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Appends to a log, durably and atomically on return; returns the
+    /// position of the first byte. One flush.
+    ///
+    /// # Errors
+    /// [`Error::LogFull`], [`Error::InvalidLog`], [`Error::TransactionOpen`],
+    /// or the medium's.
+    pub fn append(&mut self, log: usize, data: &[u8]) -> Result<u64, Error<M::Error>> {
+        self.alone(|store| store.stage_append(log, data, true))
+    }
+
+    /// Appends to a log when the transaction commits; returns the position
+    /// that the first byte then has.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; the transaction stays open and as it was.
+    pub fn tentatively_append(&mut self, log: usize, data: &[u8]) -> Result<u64, Error<M::Error>> {
+        self.stage_append(log, data, false)
+    }
+
+    fn stage_append(
+        &mut self,
+        log: usize,
+        data: &[u8],
+        last: bool,
+    ) -> Result<u64, Error<M::Error>> {
+        self.writable()?;
+        let state = *self.log(log)?;
+        let position = state.staged.tail;
+        let needed = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let available = state.capacity.minus(position.minus(state.committed.head));
+        if needed > available {
+            return Err(Error::LogFull {
+                log,
+                needed,
+                available,
+            });
+        }
+        if state.broken {
+            let item = crate::error::Item::Log(log);
+            return Err(Error::Corrupt {
+                item,
+                at: self.tail_address(&state),
+            });
+        }
+        let frame = self
+            .body_frame_len(Kind::LogWide, 22)
+            .plus(self.device.shape.unit);
+        self.begin(u64::from(frame).times(4))?;
+        self.touch(log);
+        if data.is_empty() && !last {
+            return Ok(position);
+        }
+        self.clear_frontier(log)?;
+        // Room for the frame first: bytes without their frame would be lost.
+        if !self.fits(frame.plus(self.body_frame_len(Kind::Meta, 16))) {
+            self.succeed()?;
+        }
+        match self.append_bytes(log, data) {
+            Ok((mark, remainder, blanks)) => {
+                self.tell_append(log, mark, remainder, blanks, last)?
+            }
+            Err(error) => {
+                self.spoil(log);
+                return Err(error);
+            }
+        }
+        Ok(position)
+    }
+
+    /// Bytes stand behind the tail that no frame tells of.
+    fn spoil(&mut self, log: usize) {
+        if let Some(state) = self.logs.get_mut(log) {
+            state.frontier = super::Frontier::Copy;
+        }
+    }
+
+    pub(crate) fn tail_address(&self, state: &LogState) -> u64 {
+        let shape = self.device.shape;
+        let (n, within) = split(&shape, state.staged.tail);
+        shape.address(self.log_segment(state, n), shape.log_offset(within))
+    }
+
+    /// Writes the whole units of an append; returns the new mark, what does
+    /// not fill a unit, and the blank words written.
+    fn append_bytes(
+        &mut self,
+        log: usize,
+        mut data: &[u8],
+    ) -> Result<(Mark, Writer, u32), Error<M::Error>> {
+        let shape = self.device.shape;
+        let mut mark = self.log(log)?.staged;
+        let mut blanks = 0u32;
+        let mut writer = self.resume(log, &mark)?;
+        while !data.is_empty() {
+            let (n, within) = split(&shape, mark.tail);
+            if within == 0 {
+                blanks = blanks.plus(writer.blank_words());
+                let segment = self.open_log_segment(log, n)?;
+                writer = Writer::new(segment, shape.start);
+            }
+            let (first, len) = shape.log_block(within);
+            if within == first {
+                mark.sum = block_salt(&shape, u32::try_from(log).unwrap_or(0), n, first);
+            }
+            let room = usize::try_from(first.plus(len).minus(within)).unwrap_or(0);
+            let (now, later) = data.split_at(room.min(data.len()));
+            mark.sum = self.device.medium.crc32c(mark.sum, now);
+            writer.push(&mut self.device, now)?;
+            mark.tail = mark.tail.plus(u64::try_from(now.len()).unwrap_or(0));
+            if now.len() == room {
+                let tail = usize::try_from(shape.block_tail).unwrap_or(4);
+                let mut bytes = [0u8; 8];
+                place(&mut bytes, 0, &mark.sum.to_le_bytes());
+                place(&mut bytes, 4, &(!mark.sum).to_le_bytes());
+                writer.push(&mut self.device, bytes.get(..tail).unwrap_or(&[]))?;
+                writer.drain(&mut self.device)?;
+            }
+            data = later;
+        }
+        writer.drain(&mut self.device)?;
+        blanks = blanks.plus(writer.blank_words());
+        mark.short = false;
+        Ok((mark, writer, blanks))
+    }
+
+    /// A writer at a log's tail, holding the remainder.
+    fn resume(&mut self, log: usize, mark: &Mark) -> Result<Writer, Error<M::Error>> {
+        let shape = self.device.shape;
+        let state = *self.log(log)?;
+        let (n, within) = split(&shape, mark.tail);
+        let segment = self.log_segment(&state, n);
+        let remainder = remainder_len(&shape, mark.tail);
+        let mut writer = Writer::new(segment, shape.log_offset(within).minus(remainder));
+        let mut bytes = [0u8; WRITE_UNIT_MAX as usize];
+        let len = usize::try_from(remainder).unwrap_or(0);
+        if let Some(bytes) = bytes.get_mut(..len)
+            && len > 0
+        {
+            let (from, at) = shape.place(mark.remainder.minus(1));
+            self.device.read(from, at, bytes)?;
+            writer.push(&mut self.device, bytes)?;
+        }
+        Ok(writer)
+    }
+
+    /// Takes a segment for a log's number `n`, and says so in the group.
+    pub(crate) fn open_log_segment(&mut self, log: usize, n: u32) -> Result<u32, Error<M::Error>> {
+        let number = u8::try_from(log).unwrap_or(u8::MAX);
+        let segment = self.table.open(&mut self.device, Stream::Log, number, n)?;
+        self.map_log(log, n, segment);
+        let seq = self.table.get(segment).seq;
+        self.tell_open(log, n, segment, seq)?;
+        Ok(segment)
+    }
+
+    pub(crate) fn tell_open(
+        &mut self,
+        log: usize,
+        n: u32,
+        segment: u32,
+        seq: u32,
+    ) -> Result<(), Error<M::Error>> {
+        let mut body = [0u8; 16];
+        let number = u32::try_from(log).unwrap_or(u32::MAX);
+        place(&mut body, 0, &number.to_le_bytes());
+        place(&mut body, 4, &n.to_le_bytes());
+        place(&mut body, 8, &segment.to_le_bytes());
+        place(&mut body, 12, &seq.to_le_bytes());
+        let spec = Spec::with(Kind::Meta, Meta::Open.code());
+        self.frame(&spec, &[], &[Part::Bytes(&body)])?;
+        Ok(())
+    }
+
+    /// Writes the frame that commits an append.
+    fn tell_append(
+        &mut self,
+        log: usize,
+        mut mark: Mark,
+        writer: Writer,
+        blanks: u32,
+        last: bool,
+    ) -> Result<(), Error<M::Error>> {
+        let shape = self.device.shape;
+        let before = self.log(log)?.staged.tail;
+        let appended = u32::try_from(mark.tail.minus(before)).unwrap_or(u32::MAX);
+        let remainder = writer.left();
+        let len = u32::try_from(remainder.len()).unwrap_or(0);
+        let number = u8::try_from(log).unwrap_or(u8::MAX);
+        let mut spec = Spec {
+            last,
+            ..Spec::with(Kind::LogWide, number)
+        };
+        let mut bytes = [0u8; WIDE as usize];
+        let mut fixed = bytes.len();
+        if short_log(&shape, appended, len) {
+            spec.kind = Kind::Log;
+            spec.appended = appended;
+            spec.data_sum = mark.sum;
+            fixed = 0;
+            if shape.unit > 8 {
+                fixed = 6;
+                place(&mut bytes, 0, &mark.sum.to_le_bytes());
+                let appended = u16::try_from(appended).unwrap_or(u16::MAX);
+                place(&mut bytes, 4, &appended.to_le_bytes());
+            }
+        } else {
+            place(&mut bytes, 0, &mark.tail.to_le_bytes());
+            place(&mut bytes, 8, &mark.sum.to_le_bytes());
+            place(&mut bytes, 12, &blanks.to_le_bytes());
+            place(&mut bytes, 16, &appended.to_le_bytes());
+        }
+        let body = [
+            Part::Bytes(bytes.get(..fixed).unwrap_or(&[])),
+            Part::Bytes(remainder),
+        ];
+        let at = self.frame(&spec, &[], &body)?;
+        if let Some(frame) = self.frame_at(at)? {
+            let fixed = u32::try_from(fixed).unwrap_or(0);
+            mark.remainder = shape
+                .address(at.segment, frame.body_at().plus(fixed))
+                .plus(1);
+        }
+        let head = self.log(log)?.staged.head;
+        if let Some(state) = self.logs.get_mut(log) {
+            state.staged = Mark { head, ..mark };
+        }
+        Ok(())
+    }
+
+    /// Writes the bytes of every log that do not fill a unit behind a
+    /// checkpoint, and looks for them there from now on.
+    pub(crate) fn write_remainders(&mut self) -> Result<(), Error<M::Error>> {
+        let shape = self.device.shape;
+        for log in 0..self.logs.len() {
+            let state = *self.log(log)?;
+            let len = remainder_len(&shape, state.committed.tail);
+            if len == 0 || state.committed.remainder == 0 {
+                continue;
+            }
+            let mut bytes = [0u8; WIDE as usize];
+            place(&mut bytes, 0, &state.committed.tail.to_le_bytes());
+            place(&mut bytes, 8, &state.committed.sum.to_le_bytes());
+            let (segment, at) = shape.place(state.committed.remainder.minus(1));
+            let body = [
+                Part::Bytes(&bytes),
+                Part::Copy {
+                    segment,
+                    at,
+                    len,
+                    flip: None,
+                },
+            ];
+            let spec = Spec::with(Kind::LogWide, u8::try_from(log).unwrap_or(u8::MAX));
+            let at = self.write_at_tail(&spec, &[], &body)?;
+            let Some(frame) = self.frame_at(at)? else {
+                continue;
+            };
+            if let Some(state) = self.logs.get_mut(log) {
+                let address = shape.address(at.segment, frame.body_at().plus(WIDE));
+                state.committed.remainder = address.plus(1);
+                state.staged = state.committed;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The segment that holds a log position, if any does.
+pub(crate) fn mapped(segment: u32) -> Option<u32> {
+    (segment != NONE).then_some(segment)
+}

@@ -1,0 +1,62 @@
+//! Moving a log's head.
+
+use crate::error::Error;
+use crate::format::frame::{Kind, Meta, Part, Spec};
+use crate::index::Index;
+use crate::math::place;
+use crate::medium::Medium;
+use crate::store::Store;
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Forgets what stands before `head`, durably on return; whole segments
+    /// become free. One flush.
+    ///
+    /// # Errors
+    /// [`Error::BeforeHead`], [`Error::PastTail`], [`Error::InvalidLog`],
+    /// [`Error::TransactionOpen`], or the medium's.
+    pub fn advance_head(&mut self, log: usize, head: u64) -> Result<(), Error<M::Error>> {
+        self.alone(|store| store.stage_head(log, head, true))
+    }
+
+    /// Forgets what stands before `head` when the transaction commits. The
+    /// room is there for appends after the commit.
+    ///
+    /// # Errors
+    /// As [`Store::advance_head`]; the transaction stays open and as it was.
+    pub fn tentatively_advance_head(
+        &mut self,
+        log: usize,
+        head: u64,
+    ) -> Result<(), Error<M::Error>> {
+        self.stage_head(log, head, false)
+    }
+
+    fn stage_head(&mut self, log: usize, head: u64, last: bool) -> Result<(), Error<M::Error>> {
+        self.writable()?;
+        let staged = self.log(log)?.staged;
+        if head < staged.head {
+            return Err(Error::BeforeHead { head: staged.head });
+        }
+        if head > staged.tail {
+            return Err(Error::PastTail { tail: staged.tail });
+        }
+        self.begin(u64::from(self.body_frame_len(Kind::Meta, 12)))?;
+        self.touch(log);
+        let mut body = [0u8; 12];
+        place(
+            &mut body,
+            0,
+            &u32::try_from(log).unwrap_or(u32::MAX).to_le_bytes(),
+        );
+        place(&mut body, 4, &head.to_le_bytes());
+        let spec = Spec {
+            last,
+            ..Spec::with(Kind::Meta, Meta::Head.code())
+        };
+        self.frame(&spec, &[], &[Part::Bytes(&body)])?;
+        if let Some(state) = self.logs.get_mut(log) {
+            state.staged.head = head;
+        }
+        Ok(())
+    }
+}
