@@ -148,6 +148,13 @@ pub enum Error<E> {
         /// The address of the newest ledger segment found.
         at: u64,
     },
+    /// The medium is shorter than its store: it was cut.
+    MediumTooSmall {
+        /// Bytes that are there.
+        found: u64,
+        /// Bytes of the store.
+        needed: u64,
+    },
     /// The medium's geometry is not the one that the store was set up with.
     GeometryMismatch,
     /// The geometry cannot hold this store.
@@ -319,6 +326,9 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::NotAStore => f.write_str("no store found"),
             Self::LedgerLost { at } => {
                 write!(f, "no readable ledger: the newest is damaged, at byte {at}")
+            }
+            Self::MediumTooSmall { found, needed } => {
+                write!(f, "the store has {needed} bytes, the medium only {found}")
             }
             Self::GeometryMismatch => {
                 f.write_str("the medium's geometry is not the one that the store was made with")

@@ -180,6 +180,22 @@ impl Layout {
         Ok(Self::of(&shape, logs, ring))
     }
 
+    /// The layout that a root tells of, on a medium that may be longer, but
+    /// not shorter.
+    fn surveyed<E>(shape: &Shape, found: &crate::ledger::root::Survey) -> Result<Layout, Error<E>> {
+        let needed = u64::from(found.segments).times(u64::from(shape.segment_size));
+        if needed > shape.geometry.capacity {
+            let found = shape.geometry.capacity;
+            return Err(Error::MediumTooSmall { found, needed });
+        }
+        let geometry = Geometry {
+            capacity: needed,
+            ..shape.geometry
+        };
+        let shape = Shape::new(geometry, shape.segment_size, shape.nonce);
+        Ok(Self::of(&shape, found.logs, found.ring))
+    }
+
     pub(crate) fn of(shape: &Shape, logs: u32, ring: u32) -> Layout {
         let records = shape.segments.minus(ring);
         let interval = root_interval(shape, logs, records);
@@ -198,7 +214,7 @@ impl Layout {
     /// The smallest capacity in bytes that works for a configuration.
     #[must_use]
     pub fn minimum(geometry: Geometry, config: &Config<'_>) -> u64 {
-        let mut capacity = geometry.capacity.min(1 << 14).max(1);
+        let mut capacity = geometry.capacity.clamp(1, 1 << 14);
         for _ in 0..64 {
             let tried = Geometry {
                 capacity,
@@ -236,8 +252,8 @@ impl Layout {
                             origin.nonce,
                         );
                         let device = crate::device::Device::new(Peek(medium), shape);
-                        if let Some((logs, ring)) = crate::ledger::root::survey(&device)? {
-                            return Ok(Self::of(&shape, logs, ring));
+                        if let Some(found) = crate::ledger::root::survey(&device)? {
+                            return Self::surveyed(&shape, &found);
                         }
                     }
                 }

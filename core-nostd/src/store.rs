@@ -30,7 +30,8 @@ pub struct Memory<'a> {
     pub logs: &'a mut [LogState],
     /// From log positions to segments.
     pub ring: &'a mut [u32],
-    /// One row for each index change of a transaction: its limit.
+    /// One row for each index change of a transaction (a put or delete makes
+    /// one, a list append two, however large the value): its limit.
     pub undo: &'a mut [Undo],
     /// The longest key; at least as long as any key in the store.
     pub scratch: &'a mut [u8],

@@ -1,5 +1,9 @@
 //! The store over lent memory of many geometries.
-#![allow(missing_docs, clippy::all)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use indelible::ram::Ram;
 use indelible::*;

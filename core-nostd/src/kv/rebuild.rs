@@ -167,12 +167,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     stream.rank = self.run_rank(&frame)?.max(stream.rank);
                     return Ok(());
                 }
-                if stream.owner == Owner::Ledger && frame.first && !frame.last {
-                    stream.skip = self.skip_until(&frame, stream.end)?;
-                } else if stream.owner == Owner::Ledger
-                    && at.at == self.device.shape.start
-                    && !frame.first
-                {
+                // A group starts here, or goes on from the segment before.
+                let starts = if frame.first {
+                    !frame.last
+                } else {
+                    at.at == self.device.shape.start
+                };
+                if stream.owner == Owner::Ledger && starts {
                     stream.skip = self.skip_until(&frame, stream.end)?;
                 }
                 if frame.kind.keyed() && at.at >= stream.skip {

@@ -5,7 +5,7 @@
 //! time: slower, in bounded memory.
 
 use super::name::{Name, prefix};
-use crate::error::Error;
+use crate::error::{Error, Item};
 use crate::format::frame::Frame;
 use crate::index::{Cursor, Index, Loc};
 use crate::math::Saturate;
@@ -36,6 +36,8 @@ pub struct Scan<'s, 'a, M: Medium, I> {
     batch: heapless::Vec<(u64, Frame), BATCH>,
     taken: usize,
     doubt_told: bool,
+    /// A record that could not be read, told at the end.
+    unread: Option<u64>,
     ended: bool,
 }
 
@@ -52,6 +54,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             batch: heapless::Vec::new(),
             taken: 0,
             doubt_told: false,
+            unread: None,
             ended: false,
         }
     }
@@ -114,6 +117,10 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
 
     fn end<'k>(&mut self) -> Result<Option<Entry<'k>>, Error<M::Error>> {
         self.ended = true;
+        if let Some(at) = self.unread.take() {
+            let item = Item::Metadata;
+            return Err(Error::Corrupt { item, at });
+        }
         if !self.doubt_told {
             self.doubt_told = true;
             self.store.doubt(None)?;
@@ -169,14 +176,26 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             }
         };
         while let Some((loc, primary, next)) = store.index.next(cursor) {
-            if primary {
-                let frame = store.device.record(store.table.place(&store.device, loc))?;
+            if primary && let Some(frame) = self.readable(loc)? {
                 self.cursor = Some(cursor);
                 return Ok(self.wanted(&frame)?.then_some(frame));
             }
             cursor = next;
         }
         Ok(None)
+    }
+
+    /// The record at a location; what cannot be read is told at the end.
+    fn readable(&mut self, loc: Loc) -> Result<Option<Frame>, Error<M::Error>> {
+        let store = self.store;
+        match store.device.record(store.table.place(&store.device, loc)) {
+            Ok(frame) => Ok(Some(frame)),
+            Err(Error::Corrupt { at, .. }) => {
+                self.unread = Some(at);
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Whether a record's key starts with the prefix.
@@ -237,8 +256,9 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     /// Puts a record into the batch if its key is behind the last one and
     /// before the batch's largest.
     fn consider(&mut self, loc: Loc, last: Option<&(u64, Frame)>) -> Result<(), Error<M::Error>> {
-        let store = self.store;
-        let frame = store.device.record(store.table.place(&store.device, loc))?;
+        let Some(frame) = self.readable(loc)? else {
+            return Ok(());
+        };
         let head = self.prefix_of(&frame)?;
         if let Some(last) = last
             && self.order(&(head, frame), last)? != Ordering::Greater

@@ -8,7 +8,7 @@ use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::layout::{Layout, log_segments, root_interval};
 use crate::math::Saturate;
-use crate::medium::Medium;
+use crate::medium::{Geometry, Medium};
 use crate::multilog::{LogState, Mark, NONE, split};
 use crate::mutants::Mutant;
 use crate::report::{Hit, Report, Torn};
@@ -35,7 +35,11 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         mode: Mode,
     ) -> Result<(Self, Report), Error<M::Error>> {
         let layout = Layout::read(&medium)?;
-        if mode == Mode::ReadWrite && layout.geometry != medium.geometry() {
+        let geometry = Geometry {
+            capacity: layout.geometry.capacity,
+            ..medium.geometry()
+        };
+        if mode == Mode::ReadWrite && layout.geometry != geometry {
             return Err(Error::GeometryMismatch);
         }
         let shape = Shape::new(layout.geometry, layout.segment_size, layout.nonce);

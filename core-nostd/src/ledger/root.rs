@@ -3,7 +3,7 @@
 use crate::device::Device;
 use crate::error::Error;
 use crate::format::checkpoint::{
-    FIXED, Fixed, LOG_ROW, LogRow, SEGMENT_ROW, body_len, decode_segment, encode_segment,
+    FIXED, Fixed, LOG_ROW, LOGS_MAX, LogRow, SEGMENT_ROW, body_len, decode_segment, encode_segment,
 };
 use crate::format::frame::{Control, Frame, Kind, Part, Seen, Spec};
 use crate::format::header::{Parsed, Stream};
@@ -156,6 +156,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
 use super::succession::HARD_RESERVE as HARD;
 
+/// Root segments that cannot be read, the newest first.
+pub(crate) type Unreadable = heapless::Vec<Place, 4>;
+
 /// A root that can be read: its checkpoint frame and fixed part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Root {
@@ -176,9 +179,8 @@ impl<M: Medium> Device<M> {
         let mut bytes = [0u8; FIXED as usize];
         self.read_in(&frame, frame.body_at(), &mut bytes)?;
         let fixed = Fixed::decode(&bytes);
-        if fixed.segments != shape.segments
-            || frame.body_len != body_len(fixed.segments, fixed.logs)
-        {
+        let logs = usize::try_from(fixed.logs).unwrap_or(usize::MAX);
+        if logs > LOGS_MAX || frame.body_len != body_len(fixed.segments, fixed.logs) {
             return Ok(None);
         }
         Ok(Some(Root { frame, fixed }))
@@ -222,8 +224,8 @@ impl<M: Medium> Device<M> {
     pub(crate) fn newest_root(
         &self,
         mut below: u32,
-    ) -> Result<(Option<Root>, heapless::Vec<Place, 4>), Error<M::Error>> {
-        let mut unreadable = heapless::Vec::new();
+    ) -> Result<(Option<Root>, Unreadable), Error<M::Error>> {
+        let mut unreadable = Unreadable::new();
         for _ in 0..self.shape.segments {
             let Some(place) = self.root_header(below)? else {
                 break;
@@ -280,8 +282,15 @@ impl<M: Medium> Device<M> {
     }
 }
 
-/// The logs and the ring length of the store on a device, if a root says so.
-pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<(u32, u32)>, Error<M::Error>> {
+/// What a root says of the store's size.
+pub(crate) struct Survey {
+    pub segments: u32,
+    pub logs: u32,
+    pub ring: u32,
+}
+
+/// The size of the store on a device, if a root can be read.
+pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<Survey>, Error<M::Error>> {
     let (Some(root), _) = device.newest_root(u32::MAX)? else {
         return Ok(None);
     };
@@ -290,5 +299,13 @@ pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<(u32, u32)>
         let row = device.log_row(&root, log)?;
         ring = ring.plus(crate::layout::log_segments(&device.shape, row.capacity));
     }
-    Ok(Some((root.fixed.logs, ring)))
+    let segments = root.fixed.segments;
+    if ring > segments {
+        return Ok(None);
+    }
+    Ok(Some(Survey {
+        segments,
+        logs: root.fixed.logs,
+        ring,
+    }))
 }

@@ -39,6 +39,14 @@ pub(crate) struct Walk {
     sealed_root: bool,
 }
 
+/// The ledger segment that follows another.
+struct Successor {
+    segment: u32,
+    seq: u32,
+    /// The link was healed, or is known only by what stands in its target.
+    healed: bool,
+}
+
 /// How the walk goes on after a place without a whole frame.
 enum Next {
     At(u32),
@@ -490,7 +498,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The ledger segment behind the tail's: by its link, or, where the link
     /// is damaged, by its header if something was committed in it.
-    fn successor(&self) -> Result<Option<(u32, u32, bool)>, Error<M::Error>> {
+    fn successor(&self) -> Result<Option<Successor>, Error<M::Error>> {
         let shape = self.device.shape;
         let at = self.tail;
         let seen = self
@@ -503,7 +511,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.device.read_in(&frame, frame.body_at(), &mut bytes)?;
             let (segment, seq) = (u32_at(&bytes, 0), u32_at(&bytes, 4));
             if segment < shape.segments && seq > at.seq {
-                return Ok(Some((segment, seq, frame.patch.is_some())));
+                let healed = frame.patch.is_some();
+                return Ok(Some(Successor {
+                    segment,
+                    seq,
+                    healed,
+                }));
             }
         }
         let chain = self.chain.plus(1);
@@ -518,7 +531,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 .device
                 .examine(segment, header.seq, shape.start, shape.link_at)?;
             if matches!(seen, Seen::Whole(_)) {
-                return Ok(Some((segment, header.seq, true)));
+                return Ok(Some(Successor {
+                    segment,
+                    seq: header.seq,
+                    healed: true,
+                }));
             }
         }
         Ok(None)
@@ -530,7 +547,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         walk: &mut Walk,
         report: &mut Report,
     ) -> Result<bool, Error<M::Error>> {
-        let Some((segment, seq, healed)) = self.successor()? else {
+        let Some(Successor {
+            segment,
+            seq,
+            healed,
+        }) = self.successor()?
+        else {
             return Ok(false);
         };
         if healed {
