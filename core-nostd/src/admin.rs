@@ -89,7 +89,7 @@ fn kind_name(frame: &Frame) -> &'static str {
         Kind::Delete => "delete",
         Kind::Log | Kind::LogWide => "append",
         Kind::Control => match Control::of(frame.a) {
-            Some(Control::Commit) => "commit",
+            Some(Control::Commit | Control::CommitFlushed) => "commit",
             Some(Control::Abort) => "abort",
             Some(Control::Close) => "close",
             None => "control",

@@ -134,8 +134,9 @@ pub(crate) struct Group {
     pub logs: u128,
     /// Changes in the undo memory.
     pub undo: usize,
-    /// Live record bytes when it began.
+    /// Live record bytes when it began, and tombstones among them.
     pub live: u64,
+    pub tombstones: u64,
     /// The index could not follow: it can only be aborted.
     pub spoiled: bool,
 }
@@ -160,6 +161,8 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) interval: u32,
     /// A root was written; this older ledger segment is still to be closed.
     pub(crate) link_due: Option<Place>,
+    /// Commits flush their data before their mark.
+    pub(crate) two_flushes: bool,
     /// A root must be written before anything else.
     pub(crate) root_due: bool,
     pub(crate) group: Group,

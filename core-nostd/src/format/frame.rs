@@ -122,6 +122,8 @@ pub(crate) enum Control {
     Commit,
     Abort,
     Close,
+    /// A commit whose group was durable before it was written.
+    CommitFlushed,
 }
 
 /// What a meta frame changes.
@@ -141,6 +143,7 @@ impl Control {
             Control::Commit => 1,
             Control::Abort => 2,
             Control::Close => 3,
+            Control::CommitFlushed => 4,
         }
     }
 
@@ -149,6 +152,7 @@ impl Control {
             1 => Some(Control::Commit),
             2 => Some(Control::Abort),
             3 => Some(Control::Close),
+            4 => Some(Control::CommitFlushed),
             _ => None,
         }
     }

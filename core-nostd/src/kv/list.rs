@@ -10,7 +10,7 @@ use crate::medium::Medium;
 use crate::store::Store;
 
 /// Bytes of a list record's body.
-const LIST: usize = 24;
+pub(crate) const LIST: usize = 24;
 
 /// The bounds of a list: elements `start..end` of a generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -134,6 +134,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             open: true,
             start: self.tail,
             live: self.live,
+            tombstones: self.tombstones,
             ..Group::default()
         };
         let spec = Spec {
@@ -333,17 +334,39 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.device.read_in(frame, frame.body_at(), &mut bytes)?;
             order = u64_at(&bytes, 0);
         }
-        let covered = self.find(&Name::item(key))?.is_some()
-            && (!self.lists || self.find(&Name::list(key))?.is_some());
+        let present = self.find(&Name::item(key))?.is_some();
+        let needed = self.older_than(order, frame.segment) && !Mutant::DropTombstones.on();
         self.take_live(frame.segment, frame.len);
         self.tombstones = self.tombstones.minus(u64::from(frame.len));
-        if covered || !self.older_than(order, frame.segment) || Mutant::DropTombstones.on() {
+        if !needed {
             return Ok(());
         }
-        let to = self.write_cold(frame, key, rank, Some(order))?;
+        if present {
+            return self.shadow_list(frame, key, rank);
+        }
+        let to = self.write_cold(frame, key, rank, Some(&order.to_le_bytes()))?;
         let len = self.device.record(to)?.len;
         self.add_live(to.segment, len);
         self.tombstones = self.tombstones.plus(u64::from(len));
+        Ok(())
+    }
+
+    /// A key that was deleted and made again has no list; an older record of
+    /// one must not come back when the tombstone goes.
+    fn shadow_list(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Error<M::Error>> {
+        let name = Name::list(key);
+        if !self.lists || self.find(&name)?.is_some() {
+            return Ok(());
+        }
+        let empty = Frame {
+            kind: Kind::List,
+            patch: None,
+            ..*frame
+        };
+        let to = self.write_cold(&empty, key, rank, Some(&[0; super::list::LIST]))?;
+        let len = self.device.record(to)?.len;
+        self.enter(&name, to, len)?;
+        self.group.undo = 0;
         Ok(())
     }
 
@@ -355,18 +378,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         })
     }
 
-    /// Writes a record, as it is, to the open cold segment.
+    /// Writes a record to the open cold segment, as it is or with another
+    /// body.
     fn write_cold(
         &mut self,
         frame: &Frame,
         key: &[u8],
         rank: u64,
-        order: Option<u64>,
+        body: Option<&[u8]>,
     ) -> Result<Place, Error<M::Error>> {
         let shape = self.device.shape;
-        let order_bytes = order.unwrap_or(0).to_le_bytes();
-        let body = match order {
-            Some(_) => Part::Bytes(&order_bytes),
+        let body = match body {
+            Some(bytes) => Part::Bytes(bytes),
             None => Part::Copy {
                 segment: frame.segment,
                 at: frame.body_at(),

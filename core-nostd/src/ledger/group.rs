@@ -23,6 +23,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             open: true,
             start: self.tail,
             live: self.live,
+            tombstones: self.tombstones,
             ..Group::default()
         };
         let staged = self.stage_freed();
@@ -87,6 +88,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         let spec = Spec {
             first: self.group.frames == 0,
+            last: spec.last && !self.two_flushes,
             ..*spec
         };
         if self.group.frames == 0 {
@@ -129,17 +131,35 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.abort()?;
             return Err(Error::IndexFull { capacity });
         }
-        if self.group.open && self.group.frames > 0 {
-            let spec = Spec {
-                last: true,
-                ..Spec::with(Kind::Control, Control::Commit.code())
-            };
-            if let Err(error) = self.write_at_tail(&spec, &[], &[]) {
-                self.roll_back();
-                return Err(error);
-            }
+        if self.group.open
+            && self.group.frames > 0
+            && let Err(error) = self.write_commit()
+        {
+            self.roll_back();
+            return Err(error);
         }
         self.seal()
+    }
+
+    fn write_commit(&mut self) -> Result<(), Error<M::Error>> {
+        let mut control = Control::Commit;
+        if self.two_flushes && !self.device.shape.ordered() {
+            self.flush()?;
+            control = Control::CommitFlushed;
+        }
+        let spec = Spec {
+            last: true,
+            ..Spec::with(Kind::Control, control.code())
+        };
+        self.write_at_tail(&spec, &[], &[])?;
+        Ok(())
+    }
+
+    /// From now on commits on unordered media flush their data before they
+    /// write their mark: two flushes. A fault that returns whole words of the
+    /// newest transaction to blank is then known as corruption as well.
+    pub fn set_two_flushes(&mut self, two: bool) {
+        self.two_flushes = two;
     }
 
     /// Flushes the group that was just closed by its last frame.
@@ -211,6 +231,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let group = self.group;
         self.take_back(0);
         self.live = group.live;
+        self.tombstones = group.tombstones;
         self.logs_rolled_back(group.logs);
         if group.start.segment != self.tail.segment {
             self.abandon_from(group.start);
@@ -231,6 +252,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Err(Error::TransactionOpen);
         }
         match operation(self) {
+            Ok(value) if self.two_flushes => self.commit().map(|()| value),
             Ok(value) => self.seal().map(|()| value),
             Err(error) => {
                 self.abort()?;

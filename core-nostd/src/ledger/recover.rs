@@ -116,6 +116,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             since_root: 0,
             interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),
             link_due: None,
+            two_flushes: false,
             root_due: false,
             group: Group::default(),
             cold: None,
@@ -349,11 +350,19 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             if !touched || within == 0 || state.broken || Mutant::NoCopyOn.on() {
                 continue;
             }
-            let (segment, _) = self.copy_tail(log)?;
+            let segment = match self.copy_tail(log) {
+                Ok((segment, _)) => segment,
+                // No room for a copy: the first append makes one.
+                Err(Error::Full { .. }) => continue,
+                Err(other) => return Err(other),
+            };
             let old = self.log_segment(&state, n);
             self.map_log(log, n, segment);
-            self.table.release(old);
+            // Free in the root that is about to be written, but not to be
+            // erased before that is durable.
+            self.table.give(old, Owner::Erasing);
             if let Some(state) = self.logs.get_mut(log) {
+                state.replaced = old;
                 state.frontier = crate::multilog::Frontier::Known;
             }
         }
@@ -370,6 +379,15 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 )
             }
         });
-        self.write_root(newest)
+        self.write_root(newest)?;
+        for log in 0..self.logs.len() {
+            if let Some(state) = self.logs.get_mut(log) {
+                let replaced = core::mem::replace(&mut state.replaced, NONE);
+                if replaced != NONE {
+                    self.table.release(replaced);
+                }
+            }
+        }
+        Ok(())
     }
 }

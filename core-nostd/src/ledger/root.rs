@@ -132,6 +132,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             open: true,
             start: self.tail,
             live: self.live,
+            tombstones: self.tombstones,
             ..Group::default()
         };
         while at < to.at {

@@ -31,12 +31,19 @@ pub(crate) struct Walk {
     /// The last committed group.
     pub newest: Option<(Place, Place)>,
     pub newest_logs: u128,
+    /// Its bytes were durable before its mark.
+    flushed: bool,
     /// The last committed group was a close, and nothing follows.
     pub closed: bool,
     /// The ledger cannot be continued behind its tail.
     pub spoiled: bool,
     /// The segment was reached by a link to a root: what is in it was durable.
     sealed_root: bool,
+}
+
+/// Whether what stands before a frame was durable before it was written.
+fn seals(frame: &Frame) -> bool {
+    frame.kind == Kind::Control && Control::of(frame.a) == Some(Control::CommitFlushed)
 }
 
 /// The ledger segment that follows another.
@@ -204,6 +211,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(segment) = walk.freeing.take() {
             self.table.release(segment);
         }
+        walk.flushed = control == Some(Control::CommitFlushed);
         walk.newest = Some((walk.start, self.tail));
         walk.newest_logs = walk.logs;
     }
@@ -447,7 +455,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 if found.is_none() {
                     found = Some(pos);
                 }
-                if frame.first {
+                if frame.first || seals(&frame) {
                     return Ok(found.map(|at| (at, true)));
                 }
                 pos = frame.end();
@@ -585,7 +593,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Whether the bytes of the newest group's appends are there; `false` is
     /// a torn transaction.
     pub(crate) fn newest_data_whole(&self, walk: &Walk) -> Result<bool, Error<M::Error>> {
-        if self.device.shape.ordered() {
+        if self.device.shape.ordered() || walk.flushed {
             return Ok(true);
         }
         let Some((start, end)) = walk.newest else {

@@ -133,6 +133,12 @@ pub(crate) fn remainder_len(shape: &Shape, position: u64) -> u32 {
     shape.log_offset(within) & shape.unit.wrapping_sub(1)
 }
 
+/// The segment number and offset behind a log's whole units.
+fn whole_units(shape: &Shape, position: u64) -> (u32, u32) {
+    let (n, within) = split(shape, position);
+    (n, shape.log_offset(within).round_down(shape.unit))
+}
+
 /// Where the checksum of a log block starts.
 pub(crate) fn block_salt(shape: &Shape, log: u32, n: u32, within: u32) -> u32 {
     let place = log.wrapping_shl(24) ^ within;
@@ -236,8 +242,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let staged = core::mem::replace(&mut state.staged, state.committed);
         let replaced = core::mem::replace(&mut state.replaced, NONE);
-        if (staged.tail != state.committed.tail || replaced != NONE) && !Mutant::ResumeTornLog.on()
-        {
+        let written = replaced != NONE
+            || whole_units(&shape, staged.tail) != whole_units(&shape, state.committed.tail);
+        if written && !Mutant::ResumeTornLog.on() {
             state.frontier = Frontier::Copy;
         }
         let state = *state;
