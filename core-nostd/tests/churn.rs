@@ -53,20 +53,34 @@ fn churn(geometry: Geometry, percent: u64) {
         if keys > 0 && stats.live_bytes * 100 >= stats.kv_capacity * percent {
             break;
         }
-        store.put(format!("key{keys:013}").as_bytes(), &value).unwrap();
+        store
+            .put(format!("key{keys:013}").as_bytes(), &value)
+            .unwrap();
         keys += 1;
     }
     let mut seed = 12345u64;
     for round in 0..20_000u64 {
-        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         let key = format!("key{:013}", (seed >> 33) % keys);
         let result = store.put(key.as_bytes(), &value);
-        assert!(result.is_ok(), "{percent} % round {round}: {result:?} {:?}", store.stats());
+        assert!(
+            result.is_ok(),
+            "{percent} % round {round}: {result:?} {:?}",
+            store.stats()
+        );
     }
-    println!("{:?} {percent}%: {keys} keys {:?}", geometry.order, store.stats());
+    println!(
+        "{:?} {percent}%: {keys} keys {:?}",
+        geometry.order,
+        store.stats()
+    );
     for key in 0..keys {
         let mut buf = [0; 100];
-        let got = store.get(format!("key{key:013}").as_bytes(), &mut buf).unwrap();
+        let got = store
+            .get(format!("key{key:013}").as_bytes(), &mut buf)
+            .unwrap();
         assert_eq!(got, Some(100));
     }
 }

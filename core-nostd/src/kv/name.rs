@@ -176,25 +176,35 @@ impl<M: Medium> Device<M> {
         }
     }
 
-    /// How the record at a location orders against a name. A record that does
-    /// not match is believed only when its checksum holds: a flipped bit of a
-    /// key must not make the key disappear.
+    /// How the record at a location orders against a name.
     pub(crate) fn compare(
         &self,
         table: &Table<'_>,
         name: &Name<'_>,
         loc: Loc,
     ) -> Result<Ordering, Error<M::Error>> {
-        let place = table.place(self, loc);
+        Ok(self.compare_at(table.place(self, loc), name)?.0)
+    }
+
+    /// How the record at a place orders against a name, and the record. One
+    /// that does not match is believed only when its checksum holds: a flipped
+    /// bit of a key must not make the key disappear.
+    fn compare_at(
+        &self,
+        place: Place,
+        name: &Name<'_>,
+    ) -> Result<(Ordering, Frame), Error<M::Error>> {
         let end = self.shape.segment_size;
         if let Some(frame) = self.parse(place.segment, place.seq, place.at, end)?
             && frame.kind.keyed()
             && self.compare_frame(&frame, name)? == Ordering::Equal
         {
-            return Ok(Ordering::Equal);
+            return Ok((Ordering::Equal, frame));
         }
         match self.examine(place.segment, place.seq, place.at, end)? {
-            Seen::Whole(frame) | Seen::Damaged(frame, true) => self.compare_frame(&frame, name),
+            Seen::Whole(frame) | Seen::Damaged(frame, true) => {
+                Ok((self.compare_frame(&frame, name)?, frame))
+            }
             _ => Err(Error::Doubtful {
                 at: self.shape.address(place.segment, place.at),
             }),
@@ -247,12 +257,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Error<M::Error>> {
         let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
-        let loc = self
-            .index
-            .find(&probe, &mut |loc| device.compare(table, name, loc))?;
-        match loc {
-            Some(loc) => device.record(table.place(device, loc)).map(Some),
-            None => Ok(None),
+        let mut matched = None;
+        let loc = self.index.find(&probe, &mut |loc| {
+            let (order, frame) = device.compare_at(table.place(device, loc), name)?;
+            if order == Ordering::Equal {
+                matched = Some((loc, frame));
+            }
+            Ok(order)
+        })?;
+        match (loc, matched) {
+            (Some(loc), Some((at, frame))) if at == loc => Ok(Some(frame)),
+            (Some(loc), _) => device.record(table.place(device, loc)).map(Some),
+            (None, _) => Ok(None),
         }
     }
 
