@@ -1,14 +1,17 @@
 //! The checkpoint: the state of the whole store, at the start of a root.
 //!
 //! ```text
-//! body   | id:128 | segments:32 | frame max:32 | next seq:32 | chain:32 | logs:32 | 0:32 | log rows | segment rows |
+//! body   | id:128 | segments:32 | frame max:32 | next seq:32 | chain:32 | logs:32 | 0:32 | log rows | segment rows | sum:32 |
 //! log    | capacity:64 | head:64 | tail:64 | block sum:32 | 0:32 |
 //! segment| owner:8 erases:24 | seq:32 | extent:32 |
 //! ```
 //!
 //! `extent` is a log segment's number in its log, and how many bytes of a
-//! record segment are committed. The bytes of a log that do not fill a unit
+//! record segment are committed. `sum` (CRC-32) backs up the frame's checksum
+//! where a flipped bit of so long a frame is healed. The bytes of a log that do not fill a unit
 //! follow in wide log frames of the same group.
+
+use crc::{Crc, Digest, NoTable};
 
 use crate::math::{Saturate, place, u32_at, u64_at};
 use crate::segments::{Owner, Segment};
@@ -20,11 +23,55 @@ pub(crate) const LOG_ROW: u32 = 32;
 /// Bytes of a segment's row.
 pub(crate) const SEGMENT_ROW: u32 = 12;
 
+/// Bytes of the checksum behind the rows.
+pub(crate) const SUM: u32 = 4;
+
+static OTHER: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&crc::CRC_32_ISO_HDLC);
+
+/// The checksum behind the rows, of another polynomial than the frame's.
+pub(crate) struct Second(Digest<'static, u32, NoTable>);
+
+impl Second {
+    pub(crate) fn new() -> Self {
+        Second(OTHER.digest())
+    }
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn sum(self) -> u32 {
+        self.0.finalize()
+    }
+}
+
+/// The second checksum of a checkpoint to be written.
+pub(crate) fn second_sum(
+    fixed: &[u8],
+    logs: u32,
+    log_row: &dyn Fn(u32) -> [u8; 32],
+    segments: u32,
+    segment_row: &dyn Fn(u32) -> [u8; 32],
+) -> u32 {
+    let mut second = Second::new();
+    second.add(fixed);
+    for number in 0..logs {
+        second.add(&log_row(number));
+    }
+    for number in 0..segments {
+        let row = segment_row(number);
+        let len = usize::try_from(SEGMENT_ROW).unwrap_or(0);
+        second.add(row.get(..len).unwrap_or(&[]));
+    }
+    second.sum()
+}
+
 /// Bytes of a checkpoint's body.
 pub(crate) fn body_len(segments: u32, logs: u32) -> u32 {
     FIXED
         .plus(LOG_ROW.times(logs))
         .plus(SEGMENT_ROW.times(segments))
+        .plus(SUM)
 }
 
 /// The fixed part.

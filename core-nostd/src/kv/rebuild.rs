@@ -180,7 +180,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     self.take_in(&frame, scratch)?;
                 }
             }
-            Seen::Damaged(frame, true) if at.at >= stream.skip => {
+            Seen::Damaged(frame, true)
+                if at.at >= stream.skip && matches!(frame.kind, Kind::Put | Kind::Big) =>
+            {
                 stream.place.at = frame.end();
                 self.add_damage(Hit::Ledger, at.segment, at.at, frame.len, 0, report);
                 self.take_in(&frame, scratch)?;

@@ -610,11 +610,27 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Damage is accepted: what is lost stays lost, answers are no longer
-    /// withheld, and damaged segments can be reclaimed.
-    pub fn accept_damage(&mut self) {
+    /// withheld, damaged segments can be reclaimed, and logs whose tail did
+    /// not agree with its bytes go on from what is there.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn accept_damage(&mut self) -> Result<(), Error<M::Error>> {
         self.damages.clear();
         for row in self.table.rows.iter_mut() {
             row.damaged = false;
         }
+        for log in 0..self.logs.len() {
+            let state = *self.log(log)?;
+            if state.broken {
+                let sum = self.tail_sum(log, &state)?;
+                if let Some(state) = self.logs.get_mut(log) {
+                    state.broken = false;
+                    state.committed.sum = sum;
+                    state.staged = state.committed;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -95,7 +95,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.writable()?;
         self.check_key(key)?;
         let name = Name::item(key);
-        let old = self.known_or_doubtful(&name)?;
+        // Damage that makes a read doubtful does not forbid a newer version.
+        let old = match policy {
+            Policy::Any => self.find(&name)?,
+            _ => self.locate(&name)?,
+        };
         match (policy, old.is_some()) {
             (Policy::Absent, true) => return Err(Error::KeyExists),
             (Policy::Present, false) => return Err(Error::NotFound),
@@ -118,15 +122,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let place = self.frame(&spec, key, &[Part::Bytes(value)])?;
         self.frame_max = self.frame_max.max(len);
         self.enter(&name, place, len)
-    }
-
-    /// The newest record of a key to be written over: damage that makes a
-    /// read doubtful does not forbid a newer version.
-    pub(crate) fn known_or_doubtful(
-        &self,
-        name: &Name<'_>,
-    ) -> Result<Option<Frame>, Error<M::Error>> {
-        self.find(name)
     }
 
     /// Whether `len` more bytes of records fit, given what they replace.
@@ -241,9 +236,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.writable()?;
         self.check_key(key)?;
         let name = Name::item(key);
-        let Some(_) = self.locate(&name)? else {
+        if self.find(&name)?.is_none() {
+            self.doubt(None)?;
             return Err(Error::NotFound);
-        };
+        }
         self.may_change(2, false)?;
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
         let len = frame_len(&self.device.shape, Kind::Delete, key_len, 0);

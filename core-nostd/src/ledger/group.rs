@@ -104,6 +104,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         body: &[Part<'_>],
     ) -> Result<Place, Error<M::Error>> {
+        self.close_predecessor()?;
         let at = self.tail;
         let len = self
             .device
@@ -178,7 +179,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Err(error);
         }
         self.after_commit();
-        self.close_predecessor()
+        Ok(())
     }
 
     /// What follows from a durable group.

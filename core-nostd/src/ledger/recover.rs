@@ -1,6 +1,6 @@
 //! Opening a store: find the newest root, walk the ledger, build the index.
 
-use super::root::Root;
+use super::root::{NEWEST, Root, Unreadable};
 use super::walk::Walk;
 use crate::device::Device;
 use crate::error::Error;
@@ -47,7 +47,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         if mode == Mode::ReadWrite {
             device.flush()?;
         }
-        let (root, unreadable) = device.newest_root(u32::MAX)?;
+        let (root, unreadable) = device.newest_root(NEWEST)?;
         let Some(root) = root else {
             let at = unreadable
                 .first()
@@ -66,9 +66,32 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         let mut report = Report::default();
         store.load(&root)?;
         let walk = store.walk(&mut report)?;
-        report.torn_successions = u32::try_from(unreadable.len()).unwrap_or(0);
+        store.judge_unreadable(&unreadable, &mut report)?;
         store.settle(&walk, &mut report)?;
         Ok((store, report))
+    }
+
+    /// Newer roots that cannot be read: one whose predecessor is open never
+    /// had anything committed behind it. One that the walk did not come to
+    /// had.
+    fn judge_unreadable(
+        &self,
+        unreadable: &Unreadable,
+        report: &mut Report,
+    ) -> Result<(), Error<M::Error>> {
+        for place in unreadable {
+            let Some((header, _)) = self.device.header(place.segment)? else {
+                continue;
+            };
+            if header.n > self.chain.plus(1) {
+                let at = self.device.shape.address(place.segment, 0);
+                return Err(Error::LedgerLost { at });
+            }
+            if header.n > self.chain {
+                report.torn_successions = report.torn_successions.plus(1);
+            }
+        }
+        Ok(())
     }
 
     fn with(
@@ -164,8 +187,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 head: row.head.min(row.tail),
                 tail: row.tail,
                 sum: row.sum,
-                short: false,
                 remainder: 0,
+                ..Mark::default()
             };
             if let Some(log) = self.logs.get_mut(number) {
                 *log = LogState {
@@ -249,7 +272,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             return Ok(());
         };
         let torn = report.torn.map_or(0, |torn| torn.bytes);
-        let (root, _) = self.device.newest_root(u32::MAX)?;
+        let (root, _) = self.device.newest_root(NEWEST)?;
         let Some(root) = root else {
             return Ok(());
         };
@@ -318,7 +341,9 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 continue;
             }
             let sum = self.tail_sum(log, &state)?;
-            let agrees = (sum ^ state.committed.sum) & 0xFFFF == 0;
+            let difference = (sum ^ state.committed.sum) & 0xFFFF;
+            let agrees =
+                difference == 0 || difference.is_power_of_two() && state.committed.trailer_flipped;
             if let Some(state) = self.logs.get_mut(log) {
                 state.committed.sum = sum;
                 state.committed.short = false;

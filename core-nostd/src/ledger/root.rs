@@ -3,7 +3,8 @@
 use crate::device::Device;
 use crate::error::Error;
 use crate::format::checkpoint::{
-    FIXED, Fixed, LOG_ROW, LOGS_MAX, LogRow, SEGMENT_ROW, body_len, decode_segment, encode_segment,
+    FIXED, Fixed, LOG_ROW, LOGS_MAX, LogRow, SEGMENT_ROW, SUM, Second, body_len, decode_segment,
+    encode_segment, second_sum,
 };
 use crate::format::frame::{Control, Frame, Kind, Part, Seen, Spec};
 use crate::format::header::{Parsed, Stream};
@@ -25,6 +26,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.flush()?;
         }
         let recovering = self.root_due;
+        self.link_due = None;
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
         self.may_take(if recovering { 0 } else { HARD })?;
@@ -97,6 +99,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let at = usize::try_from(number).unwrap_or(usize::MAX);
             rows.get(at).map_or([0; 32], encode_segment)
         };
+        let sum = second_sum(&fixed, logs, &log_row, segments, &segment_row).to_le_bytes();
         let body = [
             Part::Bytes(&fixed),
             Part::Rows {
@@ -109,6 +112,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 size: SEGMENT_ROW,
                 row: &segment_row,
             },
+            Part::Bytes(&sum),
         ];
         let at = self.tail;
         let spec = Spec {
@@ -160,6 +164,9 @@ use super::succession::HARD_RESERVE as HARD;
 /// Root segments that cannot be read, the newest first.
 pub(crate) type Unreadable = heapless::Vec<Place, 4>;
 
+/// Above every root.
+pub(crate) const NEWEST: (u32, u32) = (u32::MAX, u32::MAX);
+
 /// A root that can be read: its checkpoint frame and fixed part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Root {
@@ -184,7 +191,29 @@ impl<M: Medium> Device<M> {
         if logs > LOGS_MAX || frame.body_len != body_len(fixed.segments, fixed.logs) {
             return Ok(None);
         }
+        if frame.patch.is_some() && !self.second_sum_holds(&frame)? {
+            return Ok(None);
+        }
         Ok(Some(Root { frame, fixed }))
+    }
+
+    /// Whether a healed checkpoint passes its other checksum: so long a frame
+    /// could pass the first by chance.
+    fn second_sum_holds(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let mut second = Second::new();
+        let end = frame.body_at().plus(frame.body_len).minus(SUM);
+        let mut at = frame.body_at();
+        let mut chunk = [0u8; 64];
+        while at < end {
+            let count = usize::try_from(end.minus(at)).unwrap_or(0).min(chunk.len());
+            let bytes = chunk.get_mut(..count).unwrap_or_default();
+            self.read_in(frame, at, bytes)?;
+            second.add(bytes);
+            at = at.plus(u32::try_from(count).unwrap_or(1));
+        }
+        let mut kept = [0u8; SUM as usize];
+        self.read_in(frame, end, &mut kept)?;
+        Ok(second.sum() == u32::from_le_bytes(kept))
     }
 
     /// Whether the group that a checkpoint starts is complete.
@@ -224,7 +253,7 @@ impl<M: Medium> Device<M> {
     /// roots that cannot be read are newer.
     pub(crate) fn newest_root(
         &self,
-        mut below: u32,
+        mut below: (u32, u32),
     ) -> Result<(Option<Root>, Unreadable), Error<M::Error>> {
         let mut unreadable = Unreadable::new();
         for _ in 0..self.shape.segments {
@@ -237,28 +266,28 @@ impl<M: Medium> Device<M> {
                 return Ok((Some(root), unreadable));
             }
             let _ = unreadable.push(place);
-            below = place.seq;
+            below = (place.seq, place.segment);
         }
         Ok((None, unreadable))
     }
 
-    /// The root header of highest sequence below `below`.
-    fn root_header(&self, below: u32) -> Result<Option<Place>, Error<M::Error>> {
-        let mut best: Option<Place> = None;
+    /// The root header of highest sequence and index below `below`. Two can
+    /// share a sequence: a torn header may read as none once and be whole the
+    /// next time.
+    fn root_header(&self, below: (u32, u32)) -> Result<Option<Place>, Error<M::Error>> {
+        let mut best: Option<(u32, u32)> = None;
         for segment in 0..self.shape.segments {
-            let Some(header) = self.header(segment)? else {
+            let Some((header, _)) = self.header(segment)? else {
                 continue;
             };
-            let newer = best.is_none_or(|place| header.0.seq > place.seq);
-            if header.0.stream == Stream::Root && header.0.seq < below && newer {
-                best = Some(Place {
-                    segment,
-                    seq: header.0.seq,
-                    at: self.shape.start,
-                });
+            let key = (header.seq, segment);
+            let newer = best.is_none_or(|best| key > best);
+            if header.stream == Stream::Root && key < below && newer {
+                best = Some(key);
             }
         }
-        Ok(best)
+        let at = self.shape.start;
+        Ok(best.map(|(seq, segment)| Place { segment, seq, at }))
     }
 
     /// A segment's header if it is this store's, and whether it was healed.
@@ -292,7 +321,7 @@ pub(crate) struct Survey {
 
 /// The size of the store on a device, if a root can be read.
 pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<Survey>, Error<M::Error>> {
-    let (Some(root), _) = device.newest_root(u32::MAX)? else {
+    let (Some(root), _) = device.newest_root(NEWEST)? else {
         return Ok(None);
     };
     let mut ring = 0u32;

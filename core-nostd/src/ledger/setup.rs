@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::format::checkpoint::{Fixed, LOG_ROW, LogRow, SEGMENT_ROW, encode_segment};
+use crate::format::checkpoint::{Fixed, LOG_ROW, LogRow, SEGMENT_ROW, encode_segment, second_sum};
 use crate::format::frame::{Control, Kind, Part, Spec};
 use crate::format::header::{Header, Stream, encode};
 use crate::format::shape::Shape;
@@ -87,6 +87,7 @@ fn write_first<M: Medium>(
         }
         encode_segment(&segment)
     };
+    let sum = second_sum(&fixed, logs, &log_row, shape.segments, &segment_row).to_le_bytes();
     let body = [
         Part::Bytes(&fixed),
         Part::Rows {
@@ -99,6 +100,7 @@ fn write_first<M: Medium>(
             size: SEGMENT_ROW,
             row: &segment_row,
         },
+        Part::Bytes(&sum),
     ];
     let spec = Spec {
         first: true,

@@ -35,7 +35,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !Mutant::NoLinkFlush.on() {
             self.flush()?;
         }
-        self.close_predecessor()?;
         self.mark_used(old);
         self.chain = chain;
         self.since_root = self.since_root.plus(1);
@@ -77,9 +76,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    /// After the first commit behind a root: closes the ledger segment that
-    /// the root superseded, so that losing the root shows as corruption. It is
-    /// flushed with the next commit.
+    /// With the first frame behind a root: closes the ledger segment that the
+    /// root superseded, durable with the first commit, so that losing the root
+    /// from then on shows as corruption.
     pub(crate) fn close_predecessor(&mut self) -> Result<(), Error<M::Error>> {
         let Some(old) = self.link_due.take() else {
             return Ok(());

@@ -88,6 +88,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             if let Seen::Whole(frame) = seen {
                 self.note_patch(&frame, report);
                 self.tail.at = frame.end();
+                walk.sealed_root = false;
                 self.walk_frame(&mut walk, &frame, report)?;
                 if !walk.open {
                     committed = self.tail;
@@ -254,8 +255,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if tail < before.tail {
             return Ok(());
         }
+        let trailer_flipped = short && self.device.count_deficit(frame)? != 0;
         if let Some(state) = self.logs.get_mut(number) {
             state.staged = Mark {
+                trailer_flipped,
                 head: before.head,
                 tail,
                 sum,
@@ -413,8 +416,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if shape.ordered() {
             return Ok(match seen {
                 Seen::Torn(frame) => end <= frame.end(),
-                Seen::Noise => end <= at.at.plus(shape.unit.max(4)),
-                Seen::Damaged(..) | Seen::Blank | Seen::Whole(_) => false,
+                // Of the first unit any subset may be there, its word or not.
+                Seen::Noise | Seen::Blank => end <= at.at.plus(shape.unit.max(4)),
+                Seen::Damaged(..) | Seen::Whole(_) => false,
             });
         }
         let mut pos = at.at;

@@ -59,6 +59,8 @@ pub(crate) struct Mark {
     pub sum: u32,
     /// Only 16 bits of `sum` are known.
     pub short: bool,
+    /// A bit of the frame that told `sum` is flipped, outside its checksum.
+    pub trailer_flipped: bool,
     /// Where the bytes stand that do not fill a unit: address plus one.
     pub remainder: u64,
 }
@@ -86,6 +88,7 @@ impl LogState {
             tail: 0,
             sum: 0,
             short: false,
+            trailer_flipped: false,
             remainder: 0,
         },
         staged: Mark {
@@ -93,6 +96,7 @@ impl LogState {
             tail: 0,
             sum: 0,
             short: false,
+            trailer_flipped: false,
             remainder: 0,
         },
         ring_at: 0,
