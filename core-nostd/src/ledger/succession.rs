@@ -25,6 +25,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return self.write_root(None);
         }
         self.may_take(HARD_RESERVE)?;
+        // A link seals what is before it, so that has to be durable first.
+        if self.device.outstanding && !self.device.shape.ordered() {
+            self.flush()?;
+        }
         let old = self.tail;
         let chain = self.chain.plus(1);
         let segment = self
