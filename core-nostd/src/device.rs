@@ -107,7 +107,7 @@ impl<M: Medium> Device<M> {
         let mut end = from;
         let mut at = from;
         self.pieces(segment, from, to.minus(from), &mut |bytes| {
-            if bytes.iter().all(|byte| *byte == blank) {
+            if all_blank(bytes, blank) {
                 at = at.plus(u32::try_from(bytes.len()).unwrap_or(0));
                 return;
             }
@@ -186,6 +186,14 @@ impl<M: Medium> Device<M> {
         self.flushes = self.flushes.plus(1);
         Ok(())
     }
+}
+
+/// Whether every byte is blank; a word at a time.
+fn all_blank(bytes: &[u8], blank: u8) -> bool {
+    let pattern = u64::from_ne_bytes([blank; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let same = |word: &[u8; 8]| u64::from_ne_bytes(*word) == pattern;
+    words.iter().all(same) && rest.iter().all(|byte| *byte == blank)
 }
 
 /// How many of the whole 8-byte words of `bytes` are blank.

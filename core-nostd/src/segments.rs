@@ -156,6 +156,9 @@ impl<'a> Table<'a> {
 
     /// The least worn segment of an owner.
     pub(crate) fn least_worn(&self, owner: Owner) -> Option<u32> {
+        if self.count(owner) == 0 {
+            return None;
+        }
         let mut best: Option<(u32, u32)> = None;
         for (at, row) in self.rows.iter().enumerate() {
             if row.owner == owner && best.is_none_or(|(_, erases)| row.erases < erases) {
@@ -179,7 +182,7 @@ impl<'a> Table<'a> {
         &mut self,
         device: &mut Device<M>,
     ) -> Result<bool, Error<M::Error>> {
-        if self.erasing.is_some() {
+        if self.erasing.is_some() || self.count(Owner::Dirty) == 0 {
             return Ok(false);
         }
         let Some(index) = self.least_worn(Owner::Dirty) else {
