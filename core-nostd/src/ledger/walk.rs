@@ -205,6 +205,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         walk.open = false;
         if control == Some(Control::Abort) {
             self.logs_rolled_back(walk.logs);
+            if walk.start.segment != self.tail.segment {
+                self.abandon_from(walk.start);
+            }
             return;
         }
         walk.closed = control == Some(Control::Close);
