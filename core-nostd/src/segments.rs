@@ -34,6 +34,8 @@ pub struct Segment {
     pub(crate) log: u8,
     /// Damage was met here: not reclaimed until it is accepted.
     pub(crate) damaged: bool,
+    /// Free once the root that is being written is durable.
+    pub(crate) leaving: bool,
     pub(crate) seq: u32,
     /// A log segment's number in its log; the sequence from which a record
     /// segment holds records.
@@ -50,6 +52,7 @@ impl Segment {
         owner: Owner::Unverified,
         log: 0,
         damaged: false,
+        leaving: false,
         seq: 0,
         n: 0,
         used: 0,

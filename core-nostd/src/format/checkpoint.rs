@@ -147,6 +147,7 @@ pub(crate) const LOGS_MAX: usize = 126;
 pub(crate) fn encode_segment(segment: &Segment) -> [u8; 32] {
     let mut bytes = [0u8; 32];
     let (owner, extent) = match segment.owner {
+        _ if segment.leaving => (1, 0),
         Owner::Blank | Owner::Unverified => (0, 0),
         Owner::Dirty | Owner::Erasing => (1, 0),
         Owner::Ledger => (2, segment.used),

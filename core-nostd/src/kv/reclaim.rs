@@ -68,13 +68,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let beyond = bytes.minus(left.minus(u64::from(self.control_len())));
         let needed = u32::try_from(beyond.plus(payload.minus(1)).over(payload)).unwrap_or(u32::MAX);
         let needed = needed.plus(needed >> 3);
-        let mut rounds = self.device.shape.segments.times(2);
-        while self.free_for_records() < HARD_RESERVE.plus(1).plus(needed) && rounds > 0 {
-            rounds = rounds.minus(1);
-            if !self.reclaim_one()? {
-                break;
-            }
-        }
+        self.gain(HARD_RESERVE.plus(1).plus(needed))?;
         if self.free_for_records() < LOW.plus(needed) {
             self.reclaim_share(bytes)?;
         }
@@ -82,6 +76,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.table.erase_one(&mut self.device)?;
         }
         Ok(())
+    }
+
+    /// Reclaims whole segments until `wanted` are free, as far as it gets.
+    fn gain(&mut self, wanted: u32) -> Result<(), Error<M::Error>> {
+        let mut rounds = self.device.shape.segments.times(2);
+        while self.free_for_records() < wanted && rounds > 0 {
+            rounds = rounds.minus(1);
+            if !self.reclaim_one()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reclaims what a start used up.
+    pub(crate) fn regain(&mut self) -> Result<(), Error<M::Error>> {
+        self.gain(HARD_RESERVE.plus(1))
     }
 
     /// Copies as much as keeps pace with `bytes` of new records.
@@ -106,10 +117,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         if self.reclaim.victim.is_none() {
             // Only ledger segments behind the root are left: move the root.
-            if self.since_root == 0 || self.free_for_records() < 2 {
+            let before = self.free_for_records();
+            if self.since_root == 0 || before == 0 {
                 return Ok(false);
             }
             self.write_root(None)?;
+            if self.free_for_records() > before {
+                return Ok(true);
+            }
             self.choose();
         }
         if self.reclaim.victim.is_none() {
@@ -243,6 +258,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     fn live_of(&self, segment: u32) -> u32 {
         self.table.get(segment).live
+    }
+
+    /// A segment is free without its victim's `freed` entry.
+    pub(crate) fn forget_victim(&mut self, segment: u32) {
+        let victim = self.reclaim.victim;
+        if victim.is_some_and(|victim| victim.place.segment == segment) {
+            self.reclaim.victim = None;
+        }
     }
 
     fn set_stage(&mut self, stage: Stage) {
@@ -440,7 +463,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 victim.filled = Some(cold);
             }
         }
-        self.may_take(1)?;
+        // The last free one may be taken: until the victim is free in turn,
+        // recovery finds it free.
+        self.may_take(0)?;
         let segment = self.table.open(&mut self.device, Stream::Cold, 0, 0)?;
         let seq = self.table.get(segment).seq;
         if let Some(row) = self.table.row(segment) {

@@ -383,11 +383,10 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             };
             let old = self.log_segment(&state, n);
             self.map_log(log, n, segment);
-            // Free in the root that is about to be written, but not to be
-            // erased before that is durable.
-            self.table.give(old, Owner::Erasing);
+            if let Some(row) = self.table.row(old) {
+                row.leaving = true;
+            }
             if let Some(state) = self.logs.get_mut(log) {
-                state.replaced = old;
                 state.frontier = crate::multilog::Frontier::Known;
             }
         }
@@ -405,14 +404,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             }
         });
         self.write_root(newest)?;
-        for log in 0..self.logs.len() {
-            if let Some(state) = self.logs.get_mut(log) {
-                let replaced = core::mem::replace(&mut state.replaced, NONE);
-                if replaced != NONE {
-                    self.table.release(replaced);
-                }
-            }
-        }
-        Ok(())
+        // Every start takes a segment, so it gives back what is missing.
+        self.regain()
     }
 }

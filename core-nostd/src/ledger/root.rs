@@ -25,16 +25,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.device.outstanding && !self.device.shape.ordered() {
             self.flush()?;
         }
-        let recovering = self.root_due;
         self.link_due = None;
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
-        self.may_take(if recovering { 0 } else { HARD })?;
+        self.may_take(0)?;
         let old = self.tail;
         self.mark_used(old);
         let chain = self.chain.plus(1);
         let segment = self.table.open(&mut self.device, Stream::Root, 0, chain)?;
         let seq = self.table.get(segment).seq;
+        self.leave_dead(seq);
         self.chain = chain;
         self.tail = Place {
             segment,
@@ -70,11 +70,31 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             ..outer
         };
         self.mark_used(self.tail);
+        self.release_leaving();
         self.root_seq = seq;
         self.since_root = 0;
         self.root_due = false;
         self.link_due = Some(old);
         Ok(())
+    }
+
+    /// What holds nothing live is free in the root that is being written.
+    fn leave_dead(&mut self, seq: u32) {
+        let cold = self.cold.map(|cold| cold.segment);
+        for (number, row) in self.table.rows.iter_mut().enumerate() {
+            let open = u32::try_from(number).ok() == cold;
+            row.leaving |= row.records() && row.live == 0 && !row.damaged && row.seq < seq && !open;
+        }
+    }
+
+    /// The root is durable: what left with it can be erased.
+    fn release_leaving(&mut self) {
+        for segment in 0..self.device.shape.segments {
+            if self.table.get(segment).leaving {
+                self.forget_victim(segment);
+                self.table.release(segment);
+            }
+        }
     }
 
     fn write_checkpoint(&mut self) -> Result<(), Error<M::Error>> {
@@ -158,8 +178,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 }
-
-use super::succession::HARD_RESERVE as HARD;
 
 /// Root segments that cannot be read, the newest first.
 pub(crate) type Unreadable = heapless::Vec<Place, 4>;
