@@ -5,7 +5,7 @@ use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
 use crate::index::Index;
 use crate::math::Saturate;
 use crate::medium::Medium;
-use crate::report::Stats;
+use crate::report::{Hit, Report, Stats};
 use crate::segments::Owner;
 use crate::store::{Place, Store};
 
@@ -414,11 +414,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(core::mem::replace(&mut self.index, larger))
     }
 
-    fn fill_index(&self, larger: &mut I, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+    fn fill_index(&mut self, larger: &mut I, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
         let mut cursor = self.index.first();
         while let Some((loc, _, next)) = self.index.next(cursor) {
             cursor = next;
-            let frame = self.device.record(self.table.place(&self.device, loc))?;
+            let place = self.table.place(&self.device, loc);
+            let Ok(frame) = self.device.record(place) else {
+                self.lose(place);
+                continue;
+            };
+            let frame = match self.device.judge(frame)? {
+                Seen::Whole(frame) | Seen::Damaged(frame, true) => frame,
+                _ => {
+                    self.lose(place);
+                    frame
+                }
+            };
             let class = self.device.class(&frame)?;
             let Some(key) = self.key_of(&frame, scratch) else {
                 continue;
@@ -427,12 +438,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let probe = self.probe(&name);
             let (device, table) = (&self.device, &self.table);
             let mut compare = |loc| device.compare(table, &name, loc);
-            if let Err(full) = larger.insert(&probe, loc, &mut compare)? {
-                return Err(Error::IndexFull {
-                    capacity: full.capacity,
-                });
+            match larger.insert(&probe, loc, &mut compare) {
+                Ok(Ok(_)) => {}
+                Ok(Err(full)) => {
+                    return Err(Error::IndexFull {
+                        capacity: full.capacity,
+                    });
+                }
+                Err(Error::Doubtful { .. }) => self.lose(place),
+                Err(other) => return Err(other),
             }
         }
         Ok(())
+    }
+
+    /// A record decayed while the store was open and cannot be named any
+    /// more: whatever is not newer than now may be what it was.
+    fn lose(&mut self, place: Place) {
+        let at = self.tail;
+        let until = crate::format::shape::Shape::rank(at.seq, at.at);
+        let mut report = Report::default();
+        self.add_damage(Hit::Cold, place.segment, place.at, 0, until, &mut report);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! body   | id:128 | segments:32 | frame max:32 | next seq:32 | chain:32 | logs:32 | 0:32 | log rows | segment rows | sum:32 |
-//! log    | capacity:64 | head:64 | tail:64 | block sum:32 | 0:32 |
+//! log    | capacity:64 | head:64 | tail:64 | block sum:32 | broken:32 |
 //! segment| owner:8 erases:24 | seq:32 | extent:32 |
 //! ```
 //!
@@ -116,6 +116,8 @@ pub(crate) struct LogRow {
     pub head: u64,
     pub tail: u64,
     pub sum: u32,
+    /// The tail does not agree with its bytes.
+    pub broken: bool,
 }
 
 impl LogRow {
@@ -125,6 +127,7 @@ impl LogRow {
         place(&mut bytes, 8, &self.head.to_le_bytes());
         place(&mut bytes, 16, &self.tail.to_le_bytes());
         place(&mut bytes, 24, &self.sum.to_le_bytes());
+        place(&mut bytes, 28, &[u8::from(self.broken)]);
         bytes
     }
 
@@ -134,6 +137,7 @@ impl LogRow {
             head: u64_at(bytes, 8),
             tail: u64_at(bytes, 16),
             sum: u32_at(bytes, 24),
+            broken: u32_at(bytes, 28) & 1 == 1,
         }
     }
 }

@@ -36,7 +36,11 @@ const COMPACT_BODY: u32 = 511;
 /// The byte that keeps an unordered trailer away from blank.
 const MARK: u32 = 0x5A;
 /// Bytes of a link frame with the longest trailer.
-pub(crate) const LINK_BYTES: u32 = WORD + 8 + 8;
+pub(crate) const LINK_BYTES: u32 = WORD + LINK_BODY as u32 + 8;
+/// Bytes of a link's body: segment, sequence, bytes used before it.
+pub(crate) const LINK_BODY: usize = 12;
+/// Bytes up to which 27 bits of checksum locate a flipped bit safely.
+const SHORT_MAX: u32 = 128;
 
 /// What a frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,28 +315,34 @@ fn is_long(kind: Kind, key_len: u32, body_len: u32) -> bool {
     kind == Kind::Checkpoint || key_len > COMPACT_KEY || body_len > COMPACT_BODY
 }
 
-fn trailer_len(shape: &Shape, long: bool) -> u32 {
-    if shape.ordered() && !long { 4 } else { 8 }
+/// Bytes of the trailer behind `content` bytes: four where that saves a unit
+/// and the frame is short, else eight.
+fn trailer_len(shape: &Shape, kind: Kind, long: bool, content: u32) -> u32 {
+    if !shape.ordered() || long {
+        return 8;
+    }
+    if kind == Kind::Log && inline_remainder(shape) {
+        return 4;
+    }
+    let (short, full) = (content.plus(4), content.plus(8));
+    let free = short.round_up(shape.unit) == full.round_up(shape.unit);
+    if free || short > SHORT_MAX { 8 } else { 4 }
 }
 
 /// Bytes of a frame on the medium.
 pub(crate) fn frame_len(shape: &Shape, kind: Kind, key_len: u32, body_len: u32) -> u32 {
     let long = is_long(kind, key_len, body_len);
     let header = if long { LONG } else { WORD };
-    header
-        .plus(key_len)
-        .plus(body_len)
-        .plus(trailer_len(shape, long))
+    let content = header.plus(key_len).plus(body_len);
+    content
+        .plus(trailer_len(shape, kind, long, content))
         .round_up(shape.unit)
 }
 
 /// The longest body that keeps a frame within `max` bytes.
-pub(crate) fn body_max(shape: &Shape, key_len: u32, max: u32) -> u32 {
+pub(crate) fn body_max(key_len: u32, max: u32) -> u32 {
     let long = max.minus(LONG).minus(8).minus(key_len);
-    let compact = max
-        .minus(WORD)
-        .minus(trailer_len(shape, false))
-        .minus(key_len);
+    let compact = max.minus(WORD).minus(8).minus(key_len);
     if key_len <= COMPACT_KEY && compact <= COMPACT_BODY {
         compact
     } else if long > COMPACT_BODY || key_len > COMPACT_KEY {
@@ -362,7 +372,7 @@ pub(crate) fn short_log(shape: &Shape, appended: u32, remainder: u32) -> bool {
 fn count_bits(shape: &Shape, trailer: u32) -> u32 {
     let unit_bits = shape.unit.times(8);
     if trailer == 8 {
-        return unit_bits.min(32);
+        return unit_bits.min(16);
     }
     let mut bits = 3u32;
     while 1u32.wrapping_shl(bits).minus(1) < unit_bits.minus(bits) {
@@ -404,12 +414,11 @@ fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
         appended: 0,
         long: false,
         len: 0,
-        trailer: trailer_len(shape, false),
+        trailer: 0,
         patch: None,
     };
     if a == LONG_A && b == LONG_B {
         frame.long = true;
-        frame.trailer = trailer_len(shape, true);
         return Some(frame);
     }
     if kind.keyed() {
@@ -419,17 +428,21 @@ fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
         frame.appended = b.wrapping_shr(3);
         frame.body_len = b & 7;
     }
-    frame.len = total(shape, &frame);
+    complete(shape, &mut frame);
     Some(frame)
 }
 
-fn total(shape: &Shape, frame: &Frame) -> u32 {
-    frame
-        .header_len()
-        .plus(frame.key_len)
-        .plus(frame.body_len)
-        .plus(frame.trailer)
-        .round_up(shape.unit)
+/// The lengths that follow from the others.
+fn complete(shape: &Shape, frame: &mut Frame) {
+    let content = frame.header_len().plus(frame.key_len).plus(frame.body_len);
+    frame.trailer = trailer_len(shape, frame.kind, frame.long, content);
+    frame.len = content.plus(frame.trailer).round_up(shape.unit);
+}
+
+/// What of a compact frame's first word and key is kept beside its checksum,
+/// so that damage in the body is known to be that key's.
+fn key_check(salt: u32, word: &[u8], key: &[u8]) -> u32 {
+    crc32c(crc32c(!salt, word), key) & 0xFFFF
 }
 
 fn long_header(spec: &Spec, salt: u32, key: &[u8], body_len: u32) -> [u8; LONG as usize] {
@@ -515,7 +528,7 @@ impl<M: Medium> Device<M> {
         frame.key_len = u32::from(u16_at(&bytes, 4));
         frame.a = u8::try_from(u16_at(&bytes, 6)).unwrap_or(u8::MAX);
         frame.body_len = u32_at(&bytes, 8);
-        frame.len = total(&self.shape, frame);
+        complete(&self.shape, frame);
         Ok(true)
     }
 
@@ -659,7 +672,7 @@ impl<M: Medium> Device<M> {
         let covered = frame.len.minus(8);
         let blank = self.shape.geometry.blank;
         let torn = trailer.iter().all(|byte| *byte == blank);
-        let recorded = u32_at(trailer, 4) & 0xFF_FFFF;
+        let recorded = u32_at(trailer, 4) & if frame.long { 0xFF_FFFF } else { 0xFF };
         let found = self.blank_words(frame.segment, frame.at, covered)?;
         let missing = found.minus(recorded);
         if torn || missing > 1 {
@@ -684,14 +697,32 @@ impl<M: Medium> Device<M> {
     /// A damaged frame, and whether its key's own checksum holds.
     fn damaged(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
         let mut named = false;
-        if frame.long && frame.kind.keyed() && frame.patch.is_none() {
-            let mut kept = [0u8; 4];
-            self.read(frame.segment, frame.at.plus(16), &mut kept)?;
-            let salt = !self.shape.salt(frame.seq, frame.at);
-            let sum = self.sum(frame.segment, frame.key_at(), frame.key_len, salt)?;
-            named = sum == u32::from_le_bytes(kept);
+        if frame.kind.keyed() && frame.patch.is_none() && frame.trailer == 8 {
+            named = if frame.long {
+                self.long_key_holds(&frame)?
+            } else {
+                self.compact_key_holds(&frame)?
+            };
         }
         Ok(Seen::Damaged(frame, named))
+    }
+
+    fn long_key_holds(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let mut kept = [0u8; 4];
+        self.read(frame.segment, frame.at.plus(16), &mut kept)?;
+        let salt = !self.shape.salt(frame.seq, frame.at);
+        let sum = self.sum(frame.segment, frame.key_at(), frame.key_len, salt)?;
+        Ok(sum == u32::from_le_bytes(kept))
+    }
+
+    fn compact_key_holds(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let mut trailer = [0u8; 8];
+        self.read(frame.segment, frame.trailer_at(), &mut trailer)?;
+        let at = if self.shape.ordered() { 4 } else { 5 };
+        let salt = !self.shape.salt(frame.seq, frame.at);
+        let len = WORD.plus(frame.key_len);
+        let sum = self.sum(frame.segment, frame.at, len, salt)?;
+        Ok(sum & 0xFFFF == u32::from(u16_at(&trailer, at)))
     }
 
     /// The frame with the one flip that explains `difference`, if there is
@@ -953,11 +984,13 @@ impl<M: Medium> Device<M> {
         let salt = self.shape.salt(seq, at);
         let mut sum = if Mutant::NoSalt.on() { 0 } else { salt };
         let mut writer = Writer::new(segment, at);
+        let mut check = 0;
         if long {
             let header = long_header(spec, salt, key, body_len);
             self.emit(&mut writer, &mut sum, &header)?;
         } else {
             let word = self.compact_word(spec, key_len, body_len);
+            check = key_check(salt, &word, key);
             self.emit(&mut writer, &mut sum, &word)?;
         }
         self.emit(&mut writer, &mut sum, key)?;
@@ -965,14 +998,16 @@ impl<M: Medium> Device<M> {
             self.emit_part(&mut writer, &mut sum, part)?;
         }
         let len = frame_len(&self.shape, spec.kind, key_len, body_len);
-        let trailer = trailer_len(&self.shape, long);
+        let header = if long { LONG } else { WORD };
+        let content = header.plus(key_len).plus(body_len);
+        let trailer = trailer_len(&self.shape, spec.kind, long, content);
         let pad = len.minus(trailer).minus(writer.end().minus(at));
         let blanks = [self.shape.geometry.blank; WRITE_UNIT_MAX as usize];
         let pad = blanks
             .get(..usize::try_from(pad).unwrap_or(0))
             .unwrap_or(&[]);
         self.emit(&mut writer, &mut sum, pad)?;
-        self.emit_trailer(&mut writer, sum, spec, trailer)?;
+        self.emit_trailer(&mut writer, sum, spec, trailer, check)?;
         self.finish(&mut writer)?;
         Ok(len)
     }
@@ -1065,14 +1100,14 @@ impl<M: Medium> Device<M> {
         sum: u32,
         spec: &Spec,
         trailer: u32,
+        check: u32,
     ) -> Result<(), Error<M::Error>> {
         let mut bytes = [0u8; 8];
         if !self.shape.ordered() {
-            let blanks = writer
-                .all_blank_words(self.shape.geometry.blank)
-                .min(0xFF_FFFF);
+            let blanks = writer.all_blank_words(self.shape.geometry.blank);
+            let word = blanks.min(0xFF_FFFF) | check << 8 | MARK << 24;
             place(&mut bytes, 0, &sum.to_le_bytes());
-            place(&mut bytes, 4, &(blanks | MARK << 24).to_le_bytes());
+            place(&mut bytes, 4, &word.to_le_bytes());
             return writer.push(self, &bytes);
         }
         let bits = count_bits(&self.shape, trailer);
@@ -1086,6 +1121,9 @@ impl<M: Medium> Device<M> {
             sum & 1u32.wrapping_shl(32u32.minus(bits)).wrapping_sub(1)
         };
         place(&mut bytes, 0, &low.to_le_bytes());
+        if trailer == 8 {
+            place(&mut bytes, 4, &check.to_le_bytes());
+        }
         // The count field is zero while the rest of its unit is counted.
         let part = bytes.get(..len).unwrap_or(&[]);
         writer.push(self, part)?;
@@ -1097,7 +1135,11 @@ impl<M: Medium> Device<M> {
         let shift = 32u32.minus(bits);
         let count = (programmed ^ !blank).wrapping_shl(shift);
         let word_at = writer.fill.minus(4);
-        let word = if trailer == 8 { count } else { low | count };
+        let word = if trailer == 8 {
+            count | check
+        } else {
+            low | count
+        };
         place(&mut writer.gathered, word_at, &word.to_le_bytes());
         Ok(())
     }

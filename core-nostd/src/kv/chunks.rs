@@ -56,7 +56,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     ) -> Result<(), Error<M::Error>> {
         let shape = self.device.shape;
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
-        let room = body_max(&shape, key_len, shape.frame_max());
+        let room = body_max(key_len, shape.frame_max());
         let chunk = room.minus(DEPENDENT);
         let len = u64::try_from(value.len()).unwrap_or(u64::MAX);
         let mut big = Big {
@@ -145,6 +145,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Removes dependents of a generation from the index.
     pub(crate) fn drop_dependents(&mut self, key: &[u8], generation: u64, from: u64, to: u64) {
+        // More than there are cannot be meant; the next start sweeps.
+        let count = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
+        if to.minus(from) > count {
+            return;
+        }
         for number in from..to {
             let name = Name::dependent(key, generation, number);
             let probe = self.probe(&name);
@@ -176,7 +181,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     pub(crate) fn frame_of(&self, loc: Loc) -> Option<Frame> {
-        self.device.record(self.table.place(&self.device, loc)).ok()
+        let frame = self
+            .device
+            .record(self.table.place(&self.device, loc))
+            .ok()?;
+        self.sound(&frame).ok()
     }
 
     /// Drops the chunks of a dead head, or the elements that a dead list had
@@ -220,7 +229,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         };
         let place = self.table.place(&self.device, known);
-        let frame = self.device.record(place)?;
+        let frame = self.sound(&self.device.record(place)?)?;
         let scratch = core::mem::take(&mut self.scratch);
         let result = self.put_back(&probe, &frame, old, new, scratch);
         self.scratch = scratch;

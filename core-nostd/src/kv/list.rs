@@ -158,7 +158,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let shape = self.device.shape;
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
         let len = u32::try_from(element.len()).unwrap_or(u32::MAX);
-        let max = body_max(&shape, key_len, shape.frame_max()).minus(DEPENDENT);
+        let max = body_max(key_len, shape.frame_max()).minus(DEPENDENT);
         if len > max {
             return Err(Error::ValueTooLong {
                 len: len.into(),
@@ -282,7 +282,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return;
         };
         let new = match self.find(&Name::list(key)) {
-            Ok(Some(frame)) => self.bounds_of(&frame).unwrap_or(old),
+            Ok(Some(frame)) => match self.sound(&frame) {
+                Ok(frame) => self.bounds_of(&frame).unwrap_or(old),
+                Err(_) => return,
+            },
             Ok(None) => Bounds::default(),
             Err(_) => return,
         };
@@ -304,13 +307,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(frame) = self.find(&Name::item(key))?
             && frame.kind == Kind::Big
         {
-            let big = self.big(&frame)?;
+            let big = self.big(&self.sound(&frame)?)?;
             if big.generation == generation {
                 return Ok(number < big.count());
             }
         }
         if let Some(frame) = self.find(&Name::list(key))? {
-            let bounds = self.bounds_of(&frame)?;
+            let bounds = self.bounds_of(&self.sound(&frame)?)?;
             if bounds.generation == generation {
                 return Ok((bounds.start..bounds.end).contains(&number));
             }

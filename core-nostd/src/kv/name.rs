@@ -286,7 +286,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The order that a record stands for, or an earlier one.
     pub(crate) fn rank(&self, frame: &Frame) -> u64 {
         let row = self.table.get(frame.segment);
-        if row.owner == crate::segments::Owner::Cold {
+        if row.owner == crate::segments::Owner::Cold && frame.first {
+            // It was doubtful when it was copied.
+            0
+        } else if row.owner == crate::segments::Owner::Cold {
             crate::format::shape::Shape::rank(row.n, 0)
         } else {
             crate::format::shape::Shape::rank(frame.seq, frame.at)

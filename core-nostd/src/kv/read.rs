@@ -144,7 +144,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    pub(crate) fn read_item(
+    fn read_item(
+        &self,
+        key: &[u8],
+        frame: &Frame,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
+        self.read_sound(key, &self.sound(frame)?, offset, buf)
+    }
+
+    /// Reads a part of the value of a record that was checked.
+    pub(crate) fn read_sound(
         &self,
         key: &[u8],
         frame: &Frame,
@@ -152,11 +163,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         buf: &mut [u8],
     ) -> Result<(), Error<M::Error>> {
         if frame.kind != Kind::Big {
-            let frame = self.sound(frame)?;
             let offset = u32::try_from(offset).unwrap_or(u32::MAX);
-            return self.read_body(&frame, offset, buf);
+            return self.read_body(frame, offset, buf);
         }
-        let big = self.big(&self.sound(frame)?)?;
+        let big = self.big(frame)?;
         self.read_chunks(key, &big, offset, buf)
     }
 

@@ -265,7 +265,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             at = frame.end();
         }
-        Ok(0)
+        Ok(if damaged { end } else { 0 })
     }
 
     /// Enters a record that is newer than everything entered before.

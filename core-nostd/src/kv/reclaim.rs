@@ -439,7 +439,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             )?);
             self.reclaim.rank = rank;
         }
-        let spec = Spec::new(frame.kind);
+        // A copy must not look newer than damage that may hide its successor.
+        let spec = Spec {
+            first: self.doubt(Some(frame)).is_err(),
+            ..Spec::new(frame.kind)
+        };
         let written =
             self.device
                 .write_frame(cold.segment, cold.seq, cold.at, &spec, key, &[body])?;
@@ -622,7 +626,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.make_room(bytes)?;
         let free = self.free_for_records().minus(HARD_RESERVE);
         let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
-        let largest = body_max(&self.device.shape, 0, self.frame_max.max(64));
+        let largest = body_max(0, self.frame_max.max(64));
         let packed = self.device.shape.payload().minus(largest);
         let available = u64::from(free).times(u64::from(packed)).plus(left);
         if available < bytes {

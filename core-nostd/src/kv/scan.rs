@@ -110,7 +110,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
                 .unwrap_or(usize::MAX)
                 .min(value.len());
             let value = value.get_mut(..count).unwrap_or_default();
-            self.store.read_item(entry.key, &frame, 0, value)?;
+            self.store.read_sound(entry.key, &frame, 0, value)?;
         }
         Ok(entry)
     }
@@ -188,7 +188,12 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     /// The record at a location; what cannot be read is told at the end.
     fn readable(&mut self, loc: Loc) -> Result<Option<Frame>, Error<M::Error>> {
         let store = self.store;
-        match store.device.record(store.table.place(&store.device, loc)) {
+        let place = store.table.place(&store.device, loc);
+        match store
+            .device
+            .record(place)
+            .and_then(|frame| store.sound(&frame))
+        {
             Ok(frame) => Ok(Some(frame)),
             Err(Error::Corrupt { at, .. }) => {
                 self.unread = Some(at);

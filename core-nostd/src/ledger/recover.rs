@@ -197,6 +197,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                     staged: mark,
                     ring_at: at,
                     ring_len: len,
+                    broken: row.broken,
                     ..LogState::EMPTY
                 };
             }

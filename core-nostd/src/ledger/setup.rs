@@ -69,6 +69,7 @@ fn write_first<M: Medium>(
             head: 0,
             tail: 0,
             sum: 0,
+            broken: false,
         }
         .encode()
     };

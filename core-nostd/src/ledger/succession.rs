@@ -5,7 +5,7 @@
 //! anything else is written to the successor.
 
 use crate::error::Error;
-use crate::format::frame::{Kind, Part, Spec};
+use crate::format::frame::{Kind, LINK_BODY, Part, Spec};
 use crate::format::header::Stream;
 use crate::index::Index;
 use crate::math::Saturate;
@@ -70,9 +70,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         segment: u32,
         seq: u32,
     ) -> Result<(), Error<M::Error>> {
-        let mut body = [0u8; 8];
+        let mut body = [0u8; LINK_BODY];
         crate::math::place(&mut body, 0, &segment.to_le_bytes());
         crate::math::place(&mut body, 4, &seq.to_le_bytes());
+        crate::math::place(&mut body, 8, &old.at.to_le_bytes());
         let spec = Spec::new(Kind::Link);
         let at = self.device.shape.link_at;
         self.device

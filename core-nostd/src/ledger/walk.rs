@@ -4,7 +4,7 @@
 //! cases and their reasons are the recovery table of ARCHITECTURE.md.
 
 use crate::error::Error;
-use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
+use crate::format::frame::{Control, Frame, Kind, LINK_BODY, Meta, Seen};
 use crate::format::header::Stream;
 use crate::format::shape::Shape;
 use crate::index::Index;
@@ -52,6 +52,8 @@ struct Successor {
     seq: u32,
     /// The link was healed, or is known only by what stands in its target.
     healed: bool,
+    /// Where the frames before the link end.
+    used: u32,
 }
 
 /// How the walk goes on after a place without a whole frame.
@@ -128,17 +130,21 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.logs_rolled_back(walk.logs);
         if walk.damaged {
             self.break_logs(walk.logs);
-        } else {
-            let bytes = if self.tail.segment == committed.segment {
-                self.tail.at.minus(committed.at)
-            } else {
-                self.tail.at
-            };
-            let before = report.torn.map_or(0, |torn| torn.bytes);
-            report.torn = Some(Torn {
-                bytes: before.plus(u64::from(bytes)),
-            });
+            if committed.segment != self.tail.segment {
+                self.abandon_from(committed);
+            }
+            // The damage stays inside what is used, to be met at every start.
+            return;
         }
+        let bytes = if self.tail.segment == committed.segment {
+            self.tail.at.minus(committed.at)
+        } else {
+            self.tail.at
+        };
+        let before = report.torn.map_or(0, |torn| torn.bytes);
+        report.torn = Some(Torn {
+            bytes: before.plus(u64::from(bytes)),
+        });
         if committed.segment != self.tail.segment {
             self.abandon_from(committed);
             if let Some(row) = self.table.row(self.tail.segment) {
@@ -372,25 +378,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(Next::SegmentEnds);
         }
         let later = self.resync(at.at.plus(shape.unit))?;
+        if bits == 1 && later.is_none() {
+            // One flipped bit in blank space: no frame is that close to blank.
+            report.healed_bits = report.healed_bits.plus(1);
+            walk.spoiled = true;
+            return Ok(Next::SegmentEnds);
+        }
         let sealed = later.is_some_and(|(_, first)| first)
             || walk.sealed_root
             || self.successor()?.is_some();
-        if !sealed {
-            if bits == 1 && later.is_none() {
-                // One flipped bit in blank space.
-                report.healed_bits = report.healed_bits.plus(1);
-                walk.spoiled = true;
-                return Ok(Next::SegmentEnds);
-            }
-            if self.is_torn(seen, end)? {
-                let bytes = u64::from(end.minus(at.at));
-                report.torn = Some(Torn { bytes });
-                walk.closed = false;
-                walk.open = true;
-                walk.damaged = false;
-                walk.spoiled = true;
-                return Ok(Next::Stop);
-            }
+        if !sealed && self.is_torn(seen, end)? {
+            let bytes = u64::from(end.minus(at.at));
+            report.torn = Some(Torn { bytes });
+            walk.closed = false;
+            walk.open = true;
+            walk.damaged = false;
+            walk.spoiled = true;
+            return Ok(Next::Stop);
         }
         let to = later.map_or(end.round_up(shape.unit), |(at, _)| at);
         self.damage(Hit::Ledger, at, to.minus(at.at), to, report);
@@ -522,18 +526,27 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Seen::Whole(frame) = seen
             && frame.kind == Kind::Link
         {
-            let mut bytes = [0u8; 8];
+            let mut bytes = [0u8; LINK_BODY];
             self.device.read_in(&frame, frame.body_at(), &mut bytes)?;
             let (segment, seq) = (u32_at(&bytes, 0), u32_at(&bytes, 4));
+            let used = u32_at(&bytes, 8);
             if segment < shape.segments && seq > at.seq {
                 let healed = frame.patch.is_some();
+                let used = used.min(shape.link_at);
                 return Ok(Some(Successor {
                     segment,
                     seq,
                     healed,
+                    used,
                 }));
             }
         }
+        // The link cannot be read. Where its slot is blank, what stood before
+        // it may have gone with it.
+        let (bits, _) = self
+            .device
+            .programmed(at.segment, shape.link_at, shape.segment_size)?;
+        let used = if bits == 0 { shape.link_at } else { at.at };
         let chain = self.chain.plus(1);
         for segment in 0..shape.segments {
             let Some((header, _)) = self.device.header(segment)? else {
@@ -550,6 +563,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     segment,
                     seq: header.seq,
                     healed: true,
+                    used,
                 }));
             }
         }
@@ -562,15 +576,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         walk: &mut Walk,
         report: &mut Report,
     ) -> Result<bool, Error<M::Error>> {
-        let Some(Successor {
-            segment,
-            seq,
-            healed,
-        }) = self.successor()?
-        else {
+        let Some(next) = self.successor()? else {
             return Ok(false);
         };
-        if healed {
+        let Successor { segment, seq, .. } = next;
+        if next.used > self.tail.at {
+            let at = self.tail;
+            self.damage(Hit::Ledger, at, next.used.minus(at.at), next.used, report);
+            walk.damaged = true;
+            self.tail.at = next.used;
+        } else if next.healed {
             report.healed_bits = report.healed_bits.plus(1);
         }
         self.mark_used(self.tail);

@@ -112,6 +112,7 @@ impl LogState {
             head: self.committed.head,
             tail: self.committed.tail,
             sum: self.committed.sum,
+            broken: self.broken,
         }
     }
 
