@@ -1,0 +1,53 @@
+//! `create`.
+
+use indelible_dax::{Setup, file};
+
+use crate::args::{Create, Media};
+use crate::failure::{Failure, Outcome};
+
+/// More logs than any store holds: what the core refuses by name is refused
+/// here before it takes memory.
+const LOGS_MAX: u64 = 1 << 16;
+
+pub fn run(args: Create) -> Outcome {
+    let geometry = match args.media {
+        Media::File => {
+            if args.write_unit.is_some() || args.erase_unit.is_some() {
+                return Err(Failure::usage(
+                    "--write-unit and --erase-unit describe flash; add --media nor",
+                ));
+            }
+            file::geometry(args.size)
+        }
+        Media::Nor => file::nor_geometry(
+            args.size,
+            args.write_unit.unwrap_or(4),
+            args.erase_unit.unwrap_or(4096),
+        ),
+    };
+    if args
+        .logs
+        .iter()
+        .map(|(count, _)| u64::from(*count))
+        .sum::<u64>()
+        > LOGS_MAX
+    {
+        return Err(Failure::usage("that many logs do not fit into any store"));
+    }
+    let logs: Vec<u64> = args
+        .logs
+        .iter()
+        .flat_map(|(count, capacity)| std::iter::repeat_n(*capacity, *count as usize))
+        .collect();
+    let mut setup = Setup::image(geometry).logs(&logs);
+    if let Some(size) = args.segment_size {
+        setup = setup.segment_size(size);
+    }
+    if let Some(id) = args.id {
+        setup = setup.id(id);
+    }
+    setup
+        .create(&args.store)
+        .map_err(|error| Failure::create(&args.store, error))?;
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! How the command fails: an exit code and one line that says what to do.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use indelible_dax::host::StoreError;
+use indelible_dax::indelible::{Error, GeometryError};
+use indelible_dax::{FileError, OpenError};
+
+/// The exit codes, which are part of the command's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    NotFound = 1,
+    Usage = 2,
+    Open = 3,
+    Io = 4,
+    Damage = 5,
+    Full = 6,
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub code: Code,
+    /// `None` where there is nothing left to say.
+    pub message: Option<String>,
+    /// Nobody reads the output any more.
+    pub pipe_closed: bool,
+}
+
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    pub fn new(code: Code, message: impl Display) -> Self {
+        Self {
+            code,
+            message: Some(message.to_string()),
+            pipe_closed: false,
+        }
+    }
+
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(Code::Usage, message)
+    }
+
+    /// A failure that was already told, line by line.
+    pub fn told(code: Code) -> Self {
+        Self {
+            code,
+            message: None,
+            pipe_closed: false,
+        }
+    }
+
+    /// Standard output.
+    pub fn output(error: io::Error) -> Self {
+        let closed = error.kind() == io::ErrorKind::BrokenPipe;
+        Self {
+            pipe_closed: closed,
+            ..Self::new(Code::Io, format_args!("standard output: {error}"))
+        }
+    }
+
+    /// Standard input.
+    pub fn input(error: io::Error) -> Self {
+        Self::new(Code::Io, format_args!("standard input: {error}"))
+    }
+
+    /// A file or folder other than the store.
+    pub fn path(path: &Path, error: impl Display) -> Self {
+        Self::new(Code::Io, format_args!("{}: {error}", path.display()))
+    }
+
+    /// Names what the failure is about.
+    pub fn about(self, what: impl Display) -> Self {
+        let message = self.message.map(|message| format!("{what}: {message}"));
+        Self { message, ..self }
+    }
+
+    /// A store that does not open.
+    pub fn open(store: &Path, error: OpenError) -> Self {
+        let failure = match error {
+            OpenError::Store(error) => {
+                let failure = Self::from(error);
+                match failure.code {
+                    Code::Damage | Code::Full => failure,
+                    _ => Self {
+                        code: Code::Open,
+                        ..failure
+                    },
+                }
+            }
+            other => Self::new(Code::Open, other),
+        };
+        failure.about(store.display())
+    }
+
+    /// A store that is not created.
+    pub fn create(store: &Path, error: OpenError) -> Self {
+        let code = match &error {
+            OpenError::File(FileError::NoSpace { .. }) => Code::Full,
+            OpenError::Store(Error::Geometry(_)) => Code::Usage,
+            OpenError::Store(_) => Code::Io,
+            _ => Code::Open,
+        };
+        let hint = match &error {
+            OpenError::Store(Error::Geometry(GeometryError::Capacity { .. })) => {
+                "; give it a larger --size"
+            }
+            _ => "",
+        };
+        Self::new(code, format_args!("{}: {error}{hint}", store.display()))
+    }
+}
+
+/// What a store operation failed with, and what can be done about it.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (code, hint) = match &error {
+            Error::NotFound
+            | Error::BeforeHead { .. }
+            | Error::PastTail { .. }
+            | Error::InvalidLog { .. } => (Code::NotFound, ""),
+            Error::KeyEmpty | Error::KeyTooLong { .. } | Error::ValueTooLong { .. } => {
+                (Code::Usage, "")
+            }
+            Error::TransactionTooLarge { .. } => {
+                (Code::Usage, "; split the transaction into smaller ones")
+            }
+            Error::Full { .. } => (Code::Full, "; delete keys, or export to a larger store"),
+            Error::IndexFull { .. } | Error::SequenceExhausted => {
+                (Code::Full, "; export to a new store")
+            }
+            Error::LogFull { .. } => (
+                Code::Full,
+                "; cut off its beginning with `indelible log trim`",
+            ),
+            Error::Corrupt { .. } => (
+                Code::Damage,
+                "; `indelible check` lists all damage, `indelible export` saves what is whole",
+            ),
+            Error::Doubtful { .. } => (
+                Code::Damage,
+                "; `indelible export --accept-damage` saves the version that is known",
+            ),
+            Error::LedgerLost { .. } => (
+                Code::Open,
+                "; the file is damaged or was truncated, so restore it from a copy",
+            ),
+            Error::NotAStore => (Code::Open, "; make one with `indelible create`"),
+            Error::VersionUnsupported { .. } => (Code::Open, "; use a matching `indelible`"),
+            Error::MediumTooSmall { .. } => (
+                Code::Open,
+                "; it was truncated, or not copied whole; get a whole copy",
+            ),
+            Error::IdMismatch { .. } | Error::GeometryMismatch | Error::Geometry(_) => {
+                (Code::Open, "")
+            }
+            _ => (Code::Io, ""),
+        };
+        // The medium's error says more than that the core was told of one.
+        match &error {
+            Error::Medium { cause, .. } => Self::new(code, cause),
+            error => Self::new(code, format_args!("{error}{hint}")),
+        }
+    }
+}

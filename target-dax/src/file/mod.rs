@@ -1,0 +1,482 @@
+//! The plain-file medium.
+//!
+//! # What it promises
+//!
+//! * **Unordered files** (the default: blank `0x00`, write unit 1, erase unit
+//!   4096). Writes go to the page cache and may reach the disk in any order;
+//!   [`flush`](indelible::Medium::flush) is one `fdatasync`. Adjacent small
+//!   writes are joined before they become one `pwrite`, and reads see them
+//!   before that.
+//! * **Images of ordered media** (flash dumps: blank `0xFF` and the units that
+//!   the image names). A file keeps no order of its own, so the medium makes
+//!   it: what is outstanding goes out in the order issued, cut at 512-byte
+//!   sectors, with an `fdatasync` after each sector and after each erased
+//!   unit. All it takes from the disk is that it writes a sector whole. Small
+//!   commits cost one or two `fdatasync`, large values one per 512 bytes: this
+//!   is for working on images, not for speed.
+//! * **Space is taken at creation.** The file is allocated and written with
+//!   the blank byte, so a full disk shows then, and later commits find extents
+//!   that are already written, which halves the cost of an `fdatasync` on
+//!   ext4. Erasing writes zeros for the same reason: `FALLOC_FL_ZERO_RANGE`
+//!   and `FALLOC_FL_PUNCH_HOLE` erase no faster than zeros are written and
+//!   make each later commit there take 1.7 times as long, and a punched hole
+//!   can no longer be filled once the disk is full. The bench
+//!   `medium` of this crate prints the figures.
+//! * **A failed write, erase or flush poisons the medium:** every later one
+//!   fails with [`FileError::Poisoned`] until the file is opened again. A
+//!   retried `fsync` proves nothing.
+//! * **One store, one writer.** An exclusive lock is held as long as the file
+//!   is open, a shared one where it is open for reading only. The lock is
+//!   advisory: it holds between programs that ask for it, as all users of this
+//!   crate do.
+//!
+//! # What it asks
+//!
+//! The size of the file is checked when it is opened and must not shrink
+//! after. Mapped reads ([`Reads::Mapped`], 25 times as fast as `pread`) raise
+//! `SIGBUS` where another program truncates the file against its lock, or
+//! where the disk cannot read a page. [`Reads::Positioned`] turns both into
+//! errors; the `indelible` command uses it wherever it looks at a store that
+//! may be damaged.
+
+mod error;
+mod pending;
+mod raw;
+mod recorder;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
+use indelible::{Geometry, Medium, Order};
+
+pub use error::{FileError, Operation};
+pub use raw::{OsFile, RawFile};
+pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
+
+use pending::Pending;
+
+/// The unit in which plain files are erased, a page.
+pub const ERASE_UNIT: u32 = 4096;
+
+/// What every disk writes whole.
+const SECTOR: u64 = 512;
+
+/// Writes of this size and more are not worth a copy.
+const DIRECT_MIN: usize = 32 << 10;
+
+/// How much is written at once when a range is blanked.
+const BLANK_CHUNK: usize = 256 << 10;
+
+/// What an opened file may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing, under an exclusive lock.
+    ReadWrite,
+    /// Reading, under a lock shared with other readers. The file is never
+    /// changed.
+    ReadOnly,
+}
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// Through a shared mapping; see the [module](self) for what it asks.
+    #[default]
+    Mapped,
+    /// With `pread`, small ones 16 KiB at a time.
+    Positioned,
+}
+
+/// The geometry of a plain file of `size` bytes.
+///
+/// ```
+/// let geometry = indelible_dax::file::geometry(4 << 20);
+/// assert_eq!((geometry.write_unit, geometry.blank), (1, 0));
+/// ```
+#[must_use]
+pub const fn geometry(size: u64) -> Geometry {
+    Geometry {
+        capacity: size,
+        write_unit: 1,
+        erase_unit: ERASE_UNIT,
+        blank: 0,
+        order: Order::Unordered,
+    }
+}
+
+/// The geometry of an image of NOR flash.
+///
+/// ```
+/// let geometry = indelible_dax::file::nor_geometry(1 << 20, 4, 4096);
+/// assert_eq!((geometry.write_unit, geometry.blank), (4, 0xFF));
+/// ```
+#[must_use]
+pub const fn nor_geometry(size: u64, write_unit: u32, erase_unit: u32) -> Geometry {
+    Geometry {
+        capacity: size,
+        write_unit,
+        erase_unit,
+        blank: 0xFF,
+        order: Order::Ordered,
+    }
+}
+
+/// A plain file as a medium. See the [module](self).
+///
+/// The file below it is [`OsFile`], or a [`Recorder`] in tests.
+#[derive(Debug)]
+pub struct FileMedium<F: RawFile = OsFile> {
+    raw: F,
+    geometry: Geometry,
+    access: Access,
+    /// Written by the core, not yet by `pwrite`.
+    pending: Pending,
+    /// Whether anything is in the page cache that may not be on the disk. So
+    /// it is at first: what a killed process wrote is served from the cache.
+    unsynced: bool,
+    poisoned: bool,
+}
+
+impl FileMedium {
+    /// Creates a file of `geometry.capacity` bytes, allocated and blank, and
+    /// locks it. The file and its folder's entry are durable on return.
+    ///
+    /// Nothing is left behind where it fails.
+    ///
+    /// # Errors
+    /// [`FileError::Exists`] for a path that exists, [`FileError::NoSpace`]
+    /// where the disk has no room for the whole file.
+    ///
+    /// ```
+    /// use indelible_dax::file::{self, FileMedium};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("store");
+    /// let medium = FileMedium::create(&path, file::geometry(1 << 20)).unwrap();
+    /// assert!(FileMedium::create(&path, file::geometry(1 << 20)).is_err());
+    /// ```
+    pub fn create(path: impl AsRef<Path>, geometry: Geometry) -> Result<Self, FileError> {
+        let path = path.as_ref();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => FileError::Exists,
+                _ => FileError::io(Operation::Create, 0, source),
+            })?;
+        let filled = OsFile::locked(file, Access::ReadWrite).and_then(|raw| {
+            raw.allocate(geometry.capacity, geometry.blank)?;
+            raw::sync_folder_of(path)?;
+            raw.mapped(Reads::Mapped)
+        });
+        match filled {
+            Ok(raw) => Self::over(raw, geometry, Access::ReadWrite),
+            Err(error) => {
+                // The first error counts; a file that cannot be removed is
+                // refused as "not a store" later.
+                let _ = std::fs::remove_file(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens and locks a file. Its geometry is that of a plain file until
+    /// [`FileMedium::adopt`] is told what the image on it says.
+    ///
+    /// # Errors
+    /// [`FileError::Locked`] where another process has it open,
+    /// [`FileError::Empty`] and [`FileError::NotRegular`] for what cannot hold
+    /// a store.
+    pub fn open(path: impl AsRef<Path>, access: Access, reads: Reads) -> Result<Self, FileError> {
+        let raw = OsFile::open(path.as_ref(), access)?.mapped(reads)?;
+        let size = raw
+            .size()
+            .map_err(|source| FileError::io(Operation::Open, 0, source))?;
+        if size == 0 {
+            return Err(FileError::Empty);
+        }
+        Self::over(raw, geometry(size), access)
+    }
+}
+
+impl<F: RawFile> FileMedium<F> {
+    /// A medium over a file that is already open: the way in for a
+    /// [`Recorder`].
+    ///
+    /// # Errors
+    /// [`FileError::Short`] where the file is smaller than the geometry.
+    pub fn over(raw: F, geometry: Geometry, access: Access) -> Result<Self, FileError> {
+        let mut medium = Self {
+            raw,
+            geometry,
+            access,
+            pending: Pending::new(geometry.order),
+            unsynced: true,
+            poisoned: false,
+        };
+        medium.adopt(geometry)?;
+        Ok(medium)
+    }
+
+    /// Takes over the geometry that the image on the file names. To be called
+    /// before anything is written.
+    ///
+    /// # Errors
+    /// [`FileError::Short`] where the file is smaller than the geometry says:
+    /// it was truncated, or not copied whole.
+    pub fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError> {
+        let size = self
+            .raw
+            .size()
+            .map_err(|source| FileError::io(Operation::Open, 0, source))?;
+        if size < geometry.capacity {
+            return Err(FileError::Short {
+                size,
+                needed: geometry.capacity,
+            });
+        }
+        self.geometry = geometry;
+        self.pending = Pending::new(geometry.order);
+        Ok(())
+    }
+
+    /// What the file may be used for.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The file below, which for [`OsFile`] ends the lock when dropped. What
+    /// was not flushed is lost, as in a power cut.
+    pub fn into_raw(self) -> F {
+        self.raw
+    }
+
+    /// The file below.
+    pub fn raw(&self) -> &F {
+        &self.raw
+    }
+
+    fn check_range(&self, at: u64, len: u64) -> Result<(), FileError> {
+        let capacity = self.geometry.capacity;
+        match at.checked_add(len) {
+            Some(end) if end <= capacity => Ok(()),
+            _ => Err(FileError::OutOfRange { at, len, capacity }),
+        }
+    }
+
+    fn check_write(&self, at: u64, len: u64, unit: u32) -> Result<(), FileError> {
+        if self.poisoned {
+            return Err(FileError::Poisoned);
+        }
+        if self.access == Access::ReadOnly {
+            return Err(FileError::ReadOnly);
+        }
+        self.check_range(at, len)?;
+        let unit_bytes = u64::from(unit.max(1));
+        if !at.is_multiple_of(unit_bytes) || !len.is_multiple_of(unit_bytes) {
+            return Err(FileError::Misaligned { at, len, unit });
+        }
+        Ok(())
+    }
+
+    /// Runs what changes the file; its failure poisons the medium.
+    fn change(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let result = run(self);
+        self.poisoned |= result.is_err();
+        result
+    }
+
+    /// Hands everything pending to the system: on unordered media to the page
+    /// cache, on ordered media to the disk, in order.
+    fn drain(&mut self) -> Result<(), FileError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut result = Ok(());
+        for (at, bytes) in pending.runs() {
+            result = match self.geometry.order {
+                Order::Unordered => self.put(at, bytes),
+                Order::Ordered => self.put_in_order(at, bytes),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
+        if result.is_ok() {
+            pending.clear();
+        }
+        // After a failure reads still see it, and nothing is written any more.
+        self.pending = pending;
+        result
+    }
+
+    fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
+        self.unsynced = true;
+        self.raw
+            .write_at(at, bytes)
+            .map_err(|source| FileError::io(Operation::Write, at, source))
+    }
+
+    fn put_in_order(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
+        // Whatever another process left in the page cache comes first.
+        self.sync()?;
+        let mut at = at;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = SECTOR - at % SECTOR;
+            let len = rest.len().min(usize::try_from(room).unwrap_or(rest.len()));
+            let (piece, after) = rest.split_at(len);
+            self.put(at, piece)?;
+            self.sync()?;
+            at += len as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), FileError> {
+        if self.unsynced {
+            self.raw
+                .sync_data()
+                .map_err(|source| FileError::io(Operation::Flush, 0, source))?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Whether a range in the file reads as blank; nothing may be pending.
+    fn is_blank(&self, at: u64, len: u64) -> Result<bool, FileError> {
+        let blank = self.geometry.blank;
+        if let Some(view) = self.raw.view() {
+            let range = usize::try_from(at).ok().zip(usize::try_from(at + len).ok());
+            return Ok(range
+                .and_then(|(begin, end)| view.get(begin..end))
+                .is_some_and(|bytes| bytes.iter().all(|byte| *byte == blank)));
+        }
+        let mut buffer = [0; 4096];
+        let mut done = 0;
+        while done < len {
+            let n = (len - done).min(buffer.len() as u64) as usize;
+            self.raw
+                .read_at(at + done, &mut buffer[..n])
+                .map_err(|source| FileError::io(Operation::Read, at + done, source))?;
+            if buffer[..n].iter().any(|byte| *byte != blank) {
+                return Ok(false);
+            }
+            done += n as u64;
+        }
+        Ok(true)
+    }
+
+    fn blank(&mut self, at: u64, len: u64) -> Result<(), FileError> {
+        if self.is_blank(at, len)? {
+            return Ok(());
+        }
+        static ZEROS: [u8; BLANK_CHUNK] = [0x00; BLANK_CHUNK];
+        static ONES: [u8; BLANK_CHUNK] = [0xFF; BLANK_CHUNK];
+        let blanks = if self.geometry.blank == 0 {
+            &ZEROS
+        } else {
+            &ONES
+        };
+        let mut done = 0;
+        while done < len {
+            let n = (len - done).min(BLANK_CHUNK as u64);
+            self.put(at + done, &blanks[..n as usize])?;
+            done += n;
+        }
+        Ok(())
+    }
+}
+
+impl<F: RawFile> Medium for FileMedium<F> {
+    type Error = FileError;
+
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), FileError> {
+        self.check_range(at, buf.len() as u64)?;
+        let mapped = self.raw.view().and_then(|view| {
+            let begin = usize::try_from(at).ok()?;
+            view.get(begin..begin.checked_add(buf.len())?)
+        });
+        match mapped {
+            Some(bytes) => buf.copy_from_slice(bytes),
+            None => self
+                .raw
+                .read_at(at, buf)
+                .map_err(|source| FileError::io(Operation::Read, at, source))?,
+        }
+        self.pending.overlay(at, buf);
+        Ok(())
+    }
+
+    fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
+        self.check_range(at, len as u64).ok()?;
+        if self.pending.overlaps(at, len as u64) {
+            return None;
+        }
+        let begin = usize::try_from(at).ok()?;
+        self.raw.view()?.get(begin..begin.checked_add(len)?)
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
+        self.check_write(at, bytes.len() as u64, self.geometry.write_unit)?;
+        self.change(|medium| {
+            if medium.geometry.order == Order::Unordered && bytes.len() >= DIRECT_MIN {
+                medium.drain()?;
+                return medium.put(at, bytes);
+            }
+            if !medium.pending.has_room(at, bytes.len()) {
+                medium.drain()?;
+            }
+            medium.pending.push(at, bytes);
+            Ok(())
+        })
+    }
+
+    fn erase(&mut self, at: u64, len: u64) -> Result<(), FileError> {
+        self.check_write(at, len, self.geometry.erase_unit)?;
+        self.change(|medium| {
+            medium.drain()?;
+            match medium.geometry.order {
+                Order::Unordered => medium.blank(at, len),
+                Order::Ordered => {
+                    medium.sync()?;
+                    let unit = u64::from(medium.geometry.erase_unit.max(1));
+                    for begin in (at..at + len).step_by(unit as usize) {
+                        medium.blank(begin, unit)?;
+                        medium.sync()?;
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        self.check_write(0, 0, 1)?;
+        self.change(|medium| {
+            medium.drain()?;
+            medium.sync()
+        })
+    }
+
+    /// By the processor's own instruction, where it has one.
+    fn crc32c(&self, state: u32, bytes: &[u8]) -> u32 {
+        // The crate inverts before and after; the trait does neither.
+        !crc32c::crc32c_append(!state, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

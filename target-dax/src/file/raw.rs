@@ -1,0 +1,304 @@
+//! The system calls: all that touches the disk, and the seam for tests.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Access, FileError, Operation, Reads};
+
+/// A file as the medium uses it. [`OsFile`] is the real one; a
+/// [`Recorder`](super::Recorder) stands in between and sees every call.
+pub trait RawFile {
+    /// The size in bytes.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills `buf` from `at`.
+    ///
+    /// # Errors
+    /// What the system reports; the end of the file is an error.
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// The whole file in memory, where it is mapped. It shows what
+    /// [`RawFile::write_at`] wrote.
+    fn view(&self) -> Option<&[u8]>;
+
+    /// Writes all of `bytes` at `at`, into the page cache.
+    ///
+    /// # Errors
+    /// What the system reports; any part of it may have been written then.
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// `fdatasync`: on success everything written is on the disk.
+    ///
+    /// # Errors
+    /// What the system reports; everything since the last success is then in
+    /// doubt.
+    fn sync_data(&mut self) -> io::Result<()>;
+}
+
+/// An open, locked file of the operating system.
+#[derive(Debug)]
+pub struct OsFile {
+    /// Holds the lock; it ends with the handle.
+    file: File,
+    map: Option<memmap2::Mmap>,
+    /// What positioned reads of small pieces read with them.
+    ahead: Mutex<Ahead>,
+}
+
+/// Bytes that a small positioned read takes in, and how many such windows
+/// are kept: a record's pieces, and those that it is compared with.
+const WINDOW: u64 = 16 << 10;
+const WINDOWS: usize = 4;
+
+/// A few windows of the file, replaced in turn.
+#[derive(Debug, Default)]
+struct Ahead {
+    windows: [(u64, Vec<u8>); WINDOWS],
+    oldest: usize,
+}
+
+impl Ahead {
+    /// Fills `buf` from a window; `None` where it does not lie in one.
+    fn copy(&mut self, file: &File, at: u64, buf: &mut [u8]) -> Option<()> {
+        let begin = at / WINDOW * WINDOW;
+        let inside = (at - begin) as usize;
+        if inside + buf.len() > WINDOW as usize {
+            return None;
+        }
+        let held = self
+            .windows
+            .iter()
+            .position(|(window, bytes)| *window == begin && !bytes.is_empty());
+        let held = match held {
+            Some(held) => held,
+            None => {
+                let size = file.metadata().ok()?.len();
+                let (window, bytes) = &mut self.windows[self.oldest];
+                bytes.clear();
+                bytes.resize(size.saturating_sub(begin).min(WINDOW) as usize, 0);
+                if read_exact_at(file, begin, bytes).is_err() {
+                    // A page nearby cannot be read; perhaps these bytes can.
+                    bytes.clear();
+                    return None;
+                }
+                *window = begin;
+                let held = self.oldest;
+                self.oldest = (held + 1) % WINDOWS;
+                held
+            }
+        };
+        let bytes = self.windows[held].1.get(inside..inside + buf.len())?;
+        buf.copy_from_slice(bytes);
+        Some(())
+    }
+
+    fn forget(&mut self, at: u64, len: u64) {
+        for (begin, bytes) in &mut self.windows {
+            if *begin < at + len && at < *begin + WINDOW {
+                bytes.clear();
+            }
+        }
+    }
+}
+
+impl OsFile {
+    /// Opens an existing file and locks it.
+    ///
+    /// # Errors
+    /// [`FileError::Locked`], [`FileError::NotRegular`], or what the system
+    /// reports.
+    pub fn open(path: &Path, access: Access) -> Result<Self, FileError> {
+        let failed = |source| FileError::io(Operation::Open, 0, source);
+        // Opening a pipe for reading would wait for its writer.
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(FileError::NotRegular);
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access == Access::ReadWrite)
+            .open(path)
+            .map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(FileError::NotRegular);
+        }
+        Self::locked(file, access)
+    }
+
+    pub(super) fn locked(file: File, access: Access) -> Result<Self, FileError> {
+        let locked = match access {
+            Access::ReadWrite => file.try_lock(),
+            Access::ReadOnly => file.try_lock_shared(),
+        };
+        match locked {
+            Ok(()) => Ok(Self {
+                file,
+                map: None,
+                ahead: Mutex::default(),
+            }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(FileError::Locked),
+            Err(std::fs::TryLockError::Error(source)) => {
+                Err(FileError::io(Operation::Lock, 0, source))
+            }
+        }
+    }
+
+    /// Maps the file for [`Reads::Mapped`], where the system can.
+    pub(super) fn mapped(mut self, reads: Reads) -> Result<Self, FileError> {
+        let size = self
+            .size()
+            .map_err(|source| FileError::io(Operation::Open, 0, source))?;
+        // Elsewhere a mapping need not show what was written by a call.
+        let coherent = cfg!(any(
+            target_os = "linux",
+            target_os = "android",
+            target_vendor = "apple"
+        ));
+        if reads == Reads::Mapped && coherent && size > 0 && usize::try_from(size).is_ok() {
+            // SAFETY: the mapping is shared and read-only, and lives in the
+            // same structure as the handle that holds the file's lock, so no
+            // other user of this crate changes the file under it. This process
+            // changes it only in `write_at`, which takes `&mut self`, so that
+            // no slice from `view` is alive then. That the file is not
+            // truncated or written against its lock by another program is what
+            // the module's documentation asks of the user.
+            let map = unsafe { memmap2::MmapOptions::new().map(&self.file) };
+            // Without a mapping, reads are positioned: slower, not wrong.
+            self.map = map.ok();
+        }
+        Ok(self)
+    }
+
+    /// Takes the space for a new file and fills it with the blank byte.
+    pub(super) fn allocate(&self, size: u64, blank: u8) -> Result<(), FileError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => FileError::NoSpace { size, source },
+            _ => FileError::io(Operation::Create, 0, source),
+        };
+        reserve(&self.file, size).map_err(failed)?;
+        let blanks = vec![blank; 1 << 20];
+        let mut at = 0;
+        while at < size {
+            let len = (size - at).min(blanks.len() as u64) as usize;
+            write_all_at(&self.file, at, &blanks[..len]).map_err(failed)?;
+            at += len as u64;
+        }
+        self.file.sync_all().map_err(failed)
+    }
+}
+
+impl RawFile for OsFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        match ahead.copy(&self.file, at, buf) {
+            Some(()) => Ok(()),
+            None => read_exact_at(&self.file, at, buf),
+        }
+    }
+
+    fn view(&self) -> Option<&[u8]> {
+        self.map.as_deref()
+    }
+
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let ahead = self.ahead.get_mut();
+        let ahead = ahead.unwrap_or_else(PoisonError::into_inner);
+        ahead.forget(at, bytes.len() as u64);
+        write_all_at(&self.file, at, bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Makes the entry of a new file in its folder durable.
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+    if cfg!(unix) {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| FileError::io(Operation::Create, 0, source))?;
+    }
+    Ok(())
+}
+
+/// Reserves space, where the file system can; writing takes it elsewhere.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    if size == 0 {
+        return Ok(());
+    }
+    loop {
+        match fallocate(file, FallocateFlags::empty(), 0, size) {
+            Err(Errno::INTR) => {}
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn reserve(_file: &File, _size: u64) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buf, at)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut at: u64, mut buf: &mut [u8]) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !buf.is_empty() {
+        match file.seek_read(buf, at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                at += n as u64;
+                buf = &mut buf[n..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        match file.seek_write(bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                at += n as u64;
+                bytes = &bytes[n..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,353 @@
+//! What a power cut could have left of a run.
+//!
+//! A killed process leaves its page cache, so killing proves nothing about a
+//! missing `fdatasync`. The [`Recorder`] sees every `pwrite` and `fdatasync`,
+//! and [`CrashStates`] builds from them each file that the crash contract
+//! allows.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::RawFile;
+
+/// One call that changed or synced a file, or a mark of the test's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A `pwrite`.
+    Write {
+        /// Its address.
+        at: u64,
+        /// What was written.
+        bytes: Vec<u8>,
+    },
+    /// An `fdatasync` that succeeded.
+    Sync,
+    /// Set by the test, to say how far what came before was acknowledged.
+    Mark(u64),
+}
+
+#[derive(Debug, Default)]
+struct Tape {
+    events: Vec<Event>,
+    /// Calls until one fails, and how.
+    fault: Option<(u64, io::ErrorKind)>,
+    syncs_dropped: bool,
+}
+
+/// What a [`Recorder`] has seen; clones share it, so a test keeps one while
+/// the store owns the recorder.
+#[derive(Clone, Debug, Default)]
+pub struct Journal(Arc<Mutex<Tape>>);
+
+impl Journal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tape(&self) -> MutexGuard<'_, Tape> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a point in the run, such as the number of acknowledged writes.
+    pub fn mark(&self, number: u64) {
+        self.tape().events.push(Event::Mark(number));
+    }
+
+    /// All events so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.tape().events.clone()
+    }
+
+    /// Lets the write or sync after `calls` more of them fail, once.
+    pub fn fail_after(&self, calls: u64, kind: io::ErrorKind) {
+        self.tape().fault = Some((calls, kind));
+    }
+
+    /// Makes every later `fdatasync` do nothing and leave no trace, as if the
+    /// call had been deleted from the program.
+    pub fn drop_syncs(&self) {
+        self.tape().syncs_dropped = true;
+    }
+}
+
+/// A file that writes down what is done to it.
+#[derive(Debug)]
+pub struct Recorder<F> {
+    file: F,
+    journal: Journal,
+}
+
+impl<F: RawFile> Recorder<F> {
+    /// Records what happens to `file` in `journal`.
+    pub fn new(file: F, journal: Journal) -> Self {
+        Self { file, journal }
+    }
+
+    fn fault(&self) -> io::Result<()> {
+        let mut tape = self.journal.tape();
+        match tape.fault {
+            Some((0, kind)) => {
+                tape.fault = None;
+                Err(kind.into())
+            }
+            Some((calls, kind)) => {
+                tape.fault = Some((calls - 1, kind));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<F: RawFile> RawFile for Recorder<F> {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(at, buf)
+    }
+
+    fn view(&self) -> Option<&[u8]> {
+        self.file.view()
+    }
+
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.fault()?;
+        self.file.write_at(at, bytes)?;
+        self.journal.tape().events.push(Event::Write {
+            at,
+            bytes: bytes.to_vec(),
+        });
+        Ok(())
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.fault()?;
+        if self.journal.tape().syncs_dropped {
+            return Ok(());
+        }
+        self.file.sync_data()?;
+        self.journal.tape().events.push(Event::Sync);
+        Ok(())
+    }
+}
+
+/// A piece of the file that is written whole, and what it held in turn since
+/// the last sync: old first.
+#[derive(Debug)]
+struct Piece {
+    at: usize,
+    values: Vec<Vec<u8>>,
+}
+
+/// All files that a power cut during a recorded run can leave.
+///
+/// Between two syncs each piece of the file (an aligned 8-byte word, or a
+/// sector) independently holds any of the values that it went through. What a
+/// cut before the last write leaves is among them too, so only the moment
+/// before each sync is visited.
+///
+/// ```
+/// use indelible_dax::file::{CrashStates, Event};
+///
+/// let run = [
+///     Event::Write { at: 0, bytes: vec![1; 8] },
+///     Event::Write { at: 8, bytes: vec![2; 8] },
+///     Event::Sync,
+///     Event::Mark(1),
+/// ];
+/// let mut seen = Vec::new();
+/// let visited = CrashStates::new(vec![0; 16], &run).visit(1000, 1, |file, _| {
+///     seen.push((file[0], file[8]));
+/// });
+/// seen.sort();
+/// // Any of four before the sync, and what is certain after it.
+/// assert_eq!(seen, [(0, 0), (0, 2), (1, 0), (1, 2), (1, 2)]);
+/// assert_eq!((visited.states, visited.visited), (5.0, 5));
+/// ```
+#[derive(Debug)]
+pub struct CrashStates<'e> {
+    image: Vec<u8>,
+    events: &'e [Event],
+    granule: usize,
+}
+
+/// How much of a run was visited.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Visited {
+    /// Times between syncs.
+    pub epochs: u64,
+    /// States that the contract allows, as far as they differ.
+    pub states: f64,
+    /// States that were visited.
+    pub visited: u64,
+}
+
+impl<'e> CrashStates<'e> {
+    /// The states of a run that began with `image` on the disk.
+    #[must_use]
+    pub fn new(image: Vec<u8>, events: &'e [Event]) -> Self {
+        Self {
+            image,
+            events,
+            granule: 8,
+        }
+    }
+
+    /// Takes 512-byte sectors for what is written whole, which is what the
+    /// medium counts on for images of ordered media.
+    #[must_use]
+    pub fn by_sectors(mut self) -> Self {
+        self.granule = super::SECTOR as usize;
+        self
+    }
+
+    /// Calls `check` with each state and the newest mark before it. Where a
+    /// time between syncs has more than `budget` states, it visits none and
+    /// all of the pieces new, each piece alone old and alone new, and a
+    /// random choice by `seed`.
+    pub fn visit(mut self, budget: u64, seed: u64, mut check: impl FnMut(&[u8], u64)) -> Visited {
+        let mut visited = Visited::default();
+        let mut random = seed | 1;
+        let mut mark = 0;
+        let mut pieces: Vec<Piece> = Vec::new();
+        let end = [Event::Sync];
+        for event in self.events.iter().chain(&end) {
+            match event {
+                Event::Write { at, bytes } => self.note(&mut pieces, *at as usize, bytes),
+                Event::Mark(number) => mark = *number,
+                Event::Sync => {
+                    visited.epochs += 1;
+                    self.visit_epoch(&pieces, budget, &mut random, &mut visited, |image| {
+                        check(image, mark);
+                    });
+                    for piece in pieces.drain(..) {
+                        if let Some(newest) = piece.values.last() {
+                            self.image[piece.at..piece.at + newest.len()].copy_from_slice(newest);
+                        }
+                    }
+                }
+            }
+        }
+        visited
+    }
+
+    /// Splits a write into pieces and adds what each holds then.
+    fn note(&self, pieces: &mut Vec<Piece>, at: usize, bytes: &[u8]) {
+        let mut done = 0;
+        while done < bytes.len() {
+            let begin = (at + done) / self.granule * self.granule;
+            let stop = (begin + self.granule).min(self.image.len());
+            let len = (stop - at - done).min(bytes.len() - done);
+            let place = match pieces.binary_search_by_key(&begin, |piece| piece.at) {
+                Ok(place) => place,
+                Err(place) => {
+                    let old = self.image[begin..stop].to_vec();
+                    pieces.insert(
+                        place,
+                        Piece {
+                            at: begin,
+                            values: vec![old],
+                        },
+                    );
+                    place
+                }
+            };
+            let values = &mut pieces[place].values;
+            if let Some(newest) = values.last() {
+                let mut value = newest.clone();
+                value[at + done - begin..at + done - begin + len]
+                    .copy_from_slice(&bytes[done..done + len]);
+                if value != *newest {
+                    values.push(value);
+                }
+            }
+            done += len;
+        }
+    }
+
+    fn visit_epoch(
+        &self,
+        pieces: &[Piece],
+        budget: u64,
+        random: &mut u64,
+        visited: &mut Visited,
+        mut check: impl FnMut(&[u8]),
+    ) {
+        let changed: Vec<&Piece> = pieces
+            .iter()
+            .filter(|piece| piece.values.len() > 1)
+            .collect();
+        let states: f64 = changed
+            .iter()
+            .map(|piece| piece.values.len() as f64)
+            .product();
+        visited.states += states;
+        let mut image = self.image.clone();
+        let mut visit = |choice: &[usize]| {
+            for (piece, value) in changed.iter().zip(choice) {
+                let value = &piece.values[*value];
+                image[piece.at..piece.at + value.len()].copy_from_slice(value);
+            }
+            visited.visited += 1;
+            check(&image);
+        };
+        let mut choice = vec![0; changed.len()];
+        if states <= budget as f64 {
+            loop {
+                visit(&choice);
+                // Counts on, each digit in the base of its piece.
+                let mut digit = 0;
+                loop {
+                    let Some(piece) = changed.get(digit) else {
+                        return;
+                    };
+                    choice[digit] += 1;
+                    if choice[digit] < piece.values.len() {
+                        break;
+                    }
+                    choice[digit] = 0;
+                    digit += 1;
+                }
+            }
+        }
+        let newest: Vec<usize> = changed.iter().map(|piece| piece.values.len() - 1).collect();
+        visit(&choice);
+        visit(&newest);
+        let mut left = budget.saturating_sub(2);
+        let step = (2 * changed.len() as u64).div_ceil((left / 2).max(1)) as usize;
+        for one in (0..changed.len()).step_by(step.max(1)) {
+            choice[one] = newest[one];
+            visit(&choice);
+            choice[one] = 0;
+            let mut missing = newest.clone();
+            missing[one] = 0;
+            visit(&missing);
+            left = left.saturating_sub(2);
+        }
+        for _ in 0..left {
+            // From nearly none to nearly all.
+            let share = next(random) % 1000;
+            for (chosen, piece) in choice.iter_mut().zip(&changed) {
+                let values = piece.values.len() as u64;
+                *chosen = if next(random) % 1000 < share {
+                    (1 + next(random) % (values - 1)) as usize
+                } else {
+                    0
+                };
+            }
+            visit(&choice);
+        }
+    }
+}
+
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}

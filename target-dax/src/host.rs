@@ -1,0 +1,420 @@
+//! Stores for programs that have an allocator.
+//!
+//! The core works in memory that the caller lends, and lends for good. Here
+//! [`HostMemory`] is that memory, an arena that the store borrows: declare it
+//! first, open the store second, and the compiler sees to the rest. The index
+//! grows by moving to a larger one; the old one's memory is used again when
+//! the arena is dropped, so all of them together take at most twice the last.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use indelible::{
+    Config, Error, Geometry, HashIndex, Index, Layout, LogState, Memory, Mode, OrderedIndex,
+    OrderedNode, Report, Segment, Store, Undo,
+};
+use typed_arena::Arena;
+
+use crate::file::{self, Access, FileError, FileMedium, OsFile, RawFile, Reads};
+
+/// Index changes that one transaction may hold, and how many more for each
+/// segment: the largest value's chunks are as many as a few a segment.
+const UNDO: usize = 4096;
+const UNDO_PER_SEGMENT: usize = 16;
+
+/// Index entries to begin with, and the bytes of a store that one is guessed
+/// for.
+const ENTRIES_MIN: usize = 1024;
+const BYTES_PER_ENTRY: u64 = 256;
+
+/// What a store over a file fails with.
+pub type StoreError = Error<FileError>;
+
+/// Memory to lend to a [`HostStore`], which must not outlive it.
+#[derive(Default)]
+pub struct HostMemory {
+    segments: Arena<Segment>,
+    logs: Arena<LogState>,
+    ring: Arena<u32>,
+    undo: Arena<Undo>,
+    slots: Arena<u64>,
+    nodes: Arena<OrderedNode>,
+    scratch: Arena<u8>,
+}
+
+impl HostMemory {
+    /// Memory with nothing in it yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for HostMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostMemory")
+            .field("segments", &self.segments.len())
+            .field("slots", &self.slots.len())
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lend<T: Clone + Default>(arena: &Arena<T>, count: usize) -> &mut [T] {
+    arena.alloc_extend(std::iter::repeat_n(T::default(), count))
+}
+
+/// An index that can be made in a [`HostMemory`].
+pub trait HostIndex<'a>: Index + Sized {
+    /// An empty index for at least `entries` entries.
+    fn with_room(memory: &'a HostMemory, entries: usize) -> Self;
+}
+
+impl<'a> HostIndex<'a> for HashIndex<'a> {
+    fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
+        HashIndex::new(lend(&memory.slots, HashIndex::slots_for(entries)))
+    }
+}
+
+impl<'a> HostIndex<'a> for OrderedIndex<'a> {
+    fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
+        OrderedIndex::new(lend(&memory.nodes, OrderedIndex::nodes_for(entries)))
+    }
+}
+
+/// How a new store is to be made.
+///
+/// ```
+/// use indelible_dax::Setup;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// let layout = Setup::new(4 << 20)
+///     .logs(&[64 << 10, 64 << 10])
+///     .create(folder.path().join("store"))
+///     .unwrap();
+/// assert_eq!(layout.logs, 2);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Setup {
+    geometry: Geometry,
+    logs: Vec<u64>,
+    segment_size: Option<u32>,
+    id: Option<u128>,
+}
+
+impl Setup {
+    /// A store in a plain file of `size` bytes, without logs.
+    #[must_use]
+    pub fn new(size: u64) -> Self {
+        Self::image(file::geometry(size))
+    }
+
+    /// An image of a medium of another geometry.
+    #[must_use]
+    pub fn image(geometry: Geometry) -> Self {
+        Self {
+            geometry,
+            logs: Vec::new(),
+            segment_size: None,
+            id: None,
+        }
+    }
+
+    /// Adds a log for each guaranteed capacity in bytes.
+    #[must_use]
+    pub fn logs(mut self, capacities: &[u64]) -> Self {
+        self.logs.extend_from_slice(capacities);
+        self
+    }
+
+    /// Chooses the segment size, which the core otherwise does.
+    #[must_use]
+    pub fn segment_size(mut self, bytes: u32) -> Self {
+        self.segment_size = Some(bytes);
+        self
+    }
+
+    /// Chooses the store's id, which is otherwise random.
+    #[must_use]
+    pub fn id(mut self, id: u128) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The smallest capacity in bytes that holds such a store.
+    #[must_use]
+    pub fn minimum(&self) -> u64 {
+        Layout::minimum(self.geometry, &self.config(0, 0))
+    }
+
+    /// Creates the file and sets the store up in it, closed. Nothing is left
+    /// behind where it fails.
+    ///
+    /// # Errors
+    /// [`Error::Geometry`] names what does not fit, before anything is
+    /// created; [`OpenError::File`] is a path that exists or a full disk.
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Layout, OpenError> {
+        let path = path.as_ref();
+        let mut random = [0; 24];
+        getrandom::fill(&mut random).map_err(|error| OpenError::NoRandom(error.into()))?;
+        let (id, nonce) = random.split_at(16);
+        let number = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(0u128, |number, byte| number << 8 | u128::from(*byte))
+        };
+        let id = self.id.unwrap_or(number(id));
+        let config = self.config(id, number(nonce) as u64);
+        Layout::plan(self.geometry, &config)
+            .map_err(|error| OpenError::Store(Error::Geometry(error)))?;
+        let mut medium = FileMedium::create(path, self.geometry).map_err(OpenError::File)?;
+        indelible::setup(&mut medium, &config).map_err(|error| {
+            // The first error counts.
+            let _ = std::fs::remove_file(path);
+            OpenError::Store(error)
+        })
+    }
+
+    fn config(&self, id: u128, nonce: u64) -> Config<'_> {
+        Config {
+            id,
+            nonce,
+            segment_size: self.segment_size,
+            logs: &self.logs,
+        }
+    }
+}
+
+/// Why a store was not opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file.
+    File(FileError),
+    /// What is on it.
+    Store(StoreError),
+    /// The system has no random numbers, which a new store needs.
+    NoRandom(std::io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::File(error) => error.fmt(f),
+            OpenError::Store(error) => error.fmt(f),
+            OpenError::NoRandom(error) => write!(f, "the system has no random numbers: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenError::File(error) => error.source(),
+            OpenError::Store(error) => error.source(),
+            OpenError::NoRandom(error) => Some(error),
+        }
+    }
+}
+
+/// An open store over a file, whose index grows as it has to.
+///
+/// It gives way to the core's [`Store`] for everything that it does not do
+/// itself. Dropping it without [`HostStore::close`] is safe and leaves the
+/// store as a power cut would.
+pub struct HostStore<'a, I: Index = HashIndex<'a>, F: RawFile = OsFile> {
+    store: Store<'a, FileMedium<F>, I>,
+    memory: &'a HostMemory,
+    report: Report,
+}
+
+/// A [`HostStore`] for programs that mostly walk keys in order.
+pub type OrderedHostStore<'a, F = OsFile> = HostStore<'a, OrderedIndex<'a>, F>;
+
+impl<'a, I: HostIndex<'a>> HostStore<'a, I> {
+    /// Opens a store for reading and writing.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: impl AsRef<Path>, memory: &'a HostMemory) -> Result<Self, OpenError> {
+        Self::open_as(path, memory, Access::ReadWrite, Reads::Mapped)
+    }
+
+    /// Opens a store for reading. The file is never changed; what needs
+    /// healing is healed in memory.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_read_only(
+        path: impl AsRef<Path>,
+        memory: &'a HostMemory,
+    ) -> Result<Self, OpenError> {
+        Self::open_as(path, memory, Access::ReadOnly, Reads::Mapped)
+    }
+
+    /// Opens a store with everything chosen.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_as(
+        path: impl AsRef<Path>,
+        memory: &'a HostMemory,
+        access: Access,
+        reads: Reads,
+    ) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        Self::open_with(memory, || FileMedium::open(path, access, reads))
+    }
+}
+
+impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
+    /// Opens a store on the medium that `medium` makes: the way in for a
+    /// [`Recorder`](crate::file::Recorder). It is called again where the index
+    /// has to be made larger.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_with(
+        memory: &'a HostMemory,
+        mut medium: impl FnMut() -> Result<FileMedium<F>, FileError>,
+    ) -> Result<Self, OpenError> {
+        let mut entries = None;
+        loop {
+            let mut medium = medium().map_err(OpenError::File)?;
+            let layout = Layout::read(&medium).map_err(OpenError::Store)?;
+            medium.adopt(layout.geometry).map_err(OpenError::File)?;
+            let mode = match medium.access() {
+                Access::ReadWrite => Mode::ReadWrite,
+                Access::ReadOnly => Mode::ReadOnly,
+            };
+            let guess = layout.kv_capacity / BYTES_PER_ENTRY;
+            let room = entries.unwrap_or_else(|| {
+                usize::try_from(guess)
+                    .unwrap_or(ENTRIES_MIN)
+                    .max(ENTRIES_MIN)
+            });
+            let lent = Memory {
+                segments: lend(&memory.segments, layout.segments as usize),
+                logs: lend(&memory.logs, layout.logs as usize),
+                ring: lend(&memory.ring, layout.ring as usize),
+                undo: lend(
+                    &memory.undo,
+                    UNDO + UNDO_PER_SEGMENT * layout.segments as usize,
+                ),
+                scratch: lend(&memory.scratch, layout.key_max as usize),
+            };
+            let index = I::with_room(memory, room);
+            match Store::start(medium, index, lent, None, mode) {
+                Ok((store, report)) => {
+                    return Ok(Self {
+                        store,
+                        memory,
+                        report,
+                    });
+                }
+                Err(Error::IndexFull { capacity }) => {
+                    entries = Some(capacity.max(room).saturating_mul(2));
+                }
+                Err(error) => return Err(OpenError::Store(error)),
+            }
+        }
+    }
+
+    /// What was found when the store was opened.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Runs an operation, again with a larger index where it was full.
+    fn growing<T>(
+        &mut self,
+        mut run: impl FnMut(&mut Store<'a, FileMedium<F>, I>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            match run(&mut self.store) {
+                Err(Error::IndexFull { capacity }) => {
+                    let room = capacity.saturating_mul(2).max(ENTRIES_MIN);
+                    self.store.swap_index(I::with_room(self.memory, room))?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Creates or replaces a key's value, durably.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::KeyTooLong`], [`Error::ValueTooLong`], or
+    /// what the medium reports.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.growing(|store| store.put(key, value))
+    }
+
+    /// Creates or replaces a key's value when the open transaction is
+    /// committed.
+    ///
+    /// # Errors
+    /// As for [`HostStore::put`], and [`Error::TransactionTooLarge`].
+    pub fn tentatively_put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.growing(|store| store.tentatively_put(key, value))
+    }
+
+    /// Adds an element to a key's list when the open transaction is committed.
+    ///
+    /// # Errors
+    /// As for [`HostStore::tentatively_put`].
+    pub fn tentatively_list_append(
+        &mut self,
+        key: &[u8],
+        element: &[u8],
+    ) -> Result<(), StoreError> {
+        self.growing(|store| store.tentatively_list_append(key, element))
+    }
+
+    /// A key's value, `None` where the key is absent.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::Doubtful`] for a damaged one, or what
+    /// the medium reports.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(len) = self.store.value_len(key)? else {
+            return Ok(None);
+        };
+        let mut value = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        let Some(len) = self.store.get(key, &mut value)? else {
+            return Ok(None);
+        };
+        value.truncate(len);
+        Ok(Some(value))
+    }
+
+    /// Marks the store as cleanly closed and ends the lock. An open
+    /// transaction is aborted.
+    ///
+    /// # Errors
+    /// What the medium reports.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.store.close().map(drop)
+    }
+}
+
+impl<'a, I: Index, F: RawFile> Deref for HostStore<'a, I, F> {
+    type Target = Store<'a, FileMedium<F>, I>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.store
+    }
+}
+
+impl<I: Index, F: RawFile> DerefMut for HostStore<'_, I, F> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.store
+    }
+}
+
+impl<I: Index, F: RawFile> fmt::Debug for HostStore<'_, I, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,40 @@
+//! Indelible stores in plain files, for programs that have `std`.
+//!
+//! The crate walks from the disk upwards:
+//!
+//! * [`file`] is the plain-file medium: positioned writes, `fdatasync`, reads
+//!   through a mapping, one lock a store. It also opens files that hold the
+//!   image of another geometry, such as a flash dump, and ships the recorder
+//!   that shows what a power cut could have left of a run.
+//! * [`host`] lends memory to the core, which has no allocator, and grows it:
+//!   [`HostStore`] is the store that most programs want.
+//!
+//! ```
+//! use indelible_dax::{HostMemory, HostStore, Setup};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("notes.idl");
+//! Setup::new(4 << 20).create(&path)?;
+//!
+//! let memory = HostMemory::new();
+//! let mut store: HostStore = HostStore::open(&path, &memory)?;
+//! store.put(b"greeting", b"hello")?; // durable when it returns
+//! assert_eq!(store.get(b"greeting")?.as_deref(), Some(&b"hello"[..]));
+//! store.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The `indelible` command is built with the default feature `command`.
+
+pub mod file;
+pub mod host;
+
+pub use file::{Access, FileError, FileMedium, Reads};
+pub use host::{HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
+pub use indelible;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

@@ -1,0 +1,213 @@
+//! Operations between power cuts, run on a simulated medium and on the
+//! specification side by side.
+
+use core::fmt::{self, Debug, Formatter};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use indelible::Geometry;
+use indelible_tests::explorer::{Legal, Run, cuts};
+use indelible_tests::script::{Op, Workload};
+use indelible_tests::seed::mix;
+use indelible_tests::shrink::shrink;
+use indelible_tests::sim::{Chooser, Sim};
+use indelible_tests::spec::Contents;
+use indelible_tests::store::{Indexed, Real};
+use indelible_tests::subject::Subject;
+
+/// A run between two power cuts.
+#[derive(Clone, Default)]
+pub struct Stretch {
+    /// What is done.
+    pub ops: Vec<Op>,
+    /// Where power fails in it: how far on, in 65536ths of the places there
+    /// are.
+    pub cut: Option<u16>,
+}
+
+/// A whole run.
+#[derive(Clone)]
+pub struct Campaign {
+    /// The medium.
+    pub geometry: Geometry,
+    /// The store's index.
+    pub index: Indexed,
+    /// The capacities of its logs.
+    pub logs: Vec<u64>,
+    /// What decides that which the cuts leave open.
+    pub seed: u64,
+    /// One after the other.
+    pub stretches: Vec<Stretch>,
+}
+
+impl Debug for Campaign {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.geometry)?;
+        writeln!(
+            f,
+            "index {:?}, logs {:?}, seed {}",
+            self.index, self.logs, self.seed
+        )?;
+        for stretch in &self.stretches {
+            for op in &stretch.ops {
+                writeln!(f, "  {op:?}")?;
+            }
+            if let Some(cut) = stretch.cut {
+                writeln!(f, "power cut {cut}/65536 of the way")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Campaign {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// In words, on every finding.
+    pub fn run(&self) -> Result<(), String> {
+        self.run_told(&mut |_| {})
+    }
+
+    /// Runs it and tells where power failed.
+    ///
+    /// # Errors
+    /// In words, on every finding.
+    pub fn run_told(&self, tell: &mut dyn FnMut(&str)) -> Result<(), String> {
+        let ops = self.stretches.iter().flat_map(|stretch| &stretch.ops);
+        let workload = Workload::new("fuzzed", ops.cloned().collect());
+        let workload = workload.logs(&self.logs).may_fill();
+        let subject = Real::new(&self.logs).indexed(self.index);
+
+        let mut sim = Sim::new(self.geometry);
+        let made = subject.setup(&mut sim);
+        made.map_err(|error| format!("setup: {error}"))?;
+        let mut legal: Legal = vec![Arc::new(Contents::empty(self.logs.len()))];
+        let mut retry = None;
+        for (turn, stretch) in self.stretches.iter().enumerate() {
+            let mut origin = sim.clone();
+            sim.rig_mut().start_journal();
+            let mut run = Run::new(&subject, &workload);
+            let found = run
+                .go(&mut sim, legal, retry.as_ref(), &stretch.ops)
+                .map_err(|failure| format!("stretch {turn}: {failure}"))?;
+            let Some(at) = stretch.cut else {
+                legal = vec![found];
+                retry = None;
+                continue;
+            };
+            // What the cut before this one left open, recovery has decided.
+            origin.pin(&sim.rig().decisions());
+            let mut cuts = cuts(&origin, sim.rig().journal(), &run.spans)
+                .map_err(|error| format!("stretch {turn}: its replay failed: {error}"))?;
+            let cut = cuts.swap_remove((usize::from(at) * cuts.len()) >> 16);
+            tell(&cut.place);
+            sim = cut.sim;
+            sim.rig()
+                .set_chooser(Chooser::random(mix(&[self.seed, turn as u64])));
+            legal = cut.legal;
+            retry = cut.op;
+        }
+        // Whatever came last is there still.
+        Run::new(&subject, &workload)
+            .go(&mut sim, legal, None, &[Op::Reopen])
+            .map_err(|failure| format!("at the end: {failure}"))?;
+        Ok(())
+    }
+
+    /// What is wrong with it; a panic counts too.
+    fn finding(&self) -> Option<String> {
+        match catch_unwind(AssertUnwindSafe(|| self.run())) {
+            Ok(outcome) => outcome.err(),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                Some(format!("panic: {}", text.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The shortest run found that still has a finding of the same kind;
+    /// `None` where there is none to begin with.
+    pub fn shortest(&self) -> Option<Self> {
+        let kind = kind(&self.finding()?);
+        let fails = |campaign: &Self| {
+            campaign
+                .finding()
+                .is_some_and(|found| self::kind(&found) == kind)
+        };
+        let mut best = self.clone();
+        loop {
+            let before = format!("{best:?}");
+            best.leave_out_cuts(&fails);
+            for turn in 0..best.stretches.len() {
+                let ops = shrink(&best.stretches[turn].ops, &|ops| {
+                    best.with_ops(turn, ops).nearby().iter().any(fails)
+                });
+                let near = best.with_ops(turn, &ops).nearby();
+                best = near.into_iter().find(fails).unwrap_or(best);
+            }
+            if format!("{best:?}") == before {
+                return Some(best);
+            }
+        }
+    }
+
+    fn with_ops(&self, turn: usize, ops: &[Op]) -> Self {
+        let mut other = self.clone();
+        other.stretches[turn].ops = ops.to_vec();
+        other
+    }
+
+    /// This run with its last cut here and there, and decided otherwise.
+    fn nearby(&self) -> Vec<Self> {
+        let mut all = vec![self.clone()];
+        let Some(last) = self
+            .stretches
+            .iter()
+            .rposition(|stretch| stretch.cut.is_some())
+        else {
+            return all;
+        };
+        for part in 0..32 {
+            let mut other = self.clone();
+            other.stretches[last].cut = Some(part * 2048 + 1024);
+            other.seed = u64::from(part % 4);
+            all.push(other);
+        }
+        all
+    }
+
+    fn leave_out_cuts(&mut self, fails: &dyn Fn(&Self) -> bool) {
+        let mut turn = 0;
+        while turn + 1 < self.stretches.len() {
+            let mut dropped = self.clone();
+            dropped.stretches.remove(turn);
+            let mut joined = self.clone();
+            let next = joined.stretches.remove(turn + 1);
+            joined.stretches[turn].ops.extend(next.ops);
+            joined.stretches[turn].cut = next.cut;
+            let mut reopened = self.clone();
+            reopened.stretches[turn].ops.push(Op::Reopen);
+            let next = reopened.stretches.remove(turn + 1);
+            reopened.stretches[turn].ops.extend(next.ops);
+            reopened.stretches[turn].cut = next.cut;
+            let shorter = [dropped, joined, reopened].into_iter().find(fails);
+            match shorter {
+                Some(shorter) => *self = shorter,
+                None => turn += 1,
+            }
+        }
+    }
+}
+
+/// The beginning of a finding's words, without what numbers and keys there are
+/// in it.
+fn kind(finding: &str) -> String {
+    let words = finding.split_once(": ").map_or(finding, |(_, rest)| rest);
+    words
+        .chars()
+        .filter(|c| !c.is_ascii_digit())
+        .take(28)
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! The real store as a [`Subject`].
+
+mod dump;
+mod opened;
+mod survey;
+
+use crate::seed::mix;
+use crate::sim::{Sim, SimError};
+use crate::subject::{Failure, Leave, Started, Subject, Work};
+use core::sync::atomic::{AtomicU64, Ordering};
+use indelible::{
+    Config, Error, HashIndex, Index, Layout, LogState, Medium, Memory, Mode, OrderedIndex,
+    OrderedNode, Report, Segment, Store, Undo,
+};
+use opened::{Open, failure};
+pub use survey::{Inspect, Survey};
+
+/// Which index the store works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexed {
+    /// `HashIndex`
+    Hash,
+    /// `OrderedIndex`
+    Ordered,
+}
+
+/// How a store is set up and opened.
+#[derive(Debug)]
+pub struct Real {
+    /// The index.
+    pub index: Indexed,
+    /// Guaranteed capacities of the logs.
+    pub logs: Vec<u64>,
+    /// As in [`Config`].
+    pub segment_size: Option<u32>,
+    /// Entries that the index holds.
+    pub entries: usize,
+    /// Index changes that a transaction may make.
+    pub changes: usize,
+    /// Verify the whole store whenever it is looked at.
+    pub check: bool,
+    setups: AtomicU64,
+}
+
+/// The id of every store here.
+pub const ID: u128 = 0x0049_6e64_656c_6962_6c65;
+
+impl Real {
+    /// A store with these logs and a hash index.
+    pub fn new(logs: &[u64]) -> Self {
+        Self {
+            index: Indexed::Hash,
+            logs: logs.to_vec(),
+            segment_size: None,
+            entries: 256,
+            changes: 64,
+            check: true,
+            setups: AtomicU64::new(0),
+        }
+    }
+
+    /// With this index.
+    pub fn indexed(mut self, index: Indexed) -> Self {
+        self.index = index;
+        self
+    }
+
+    /// With an index of this size.
+    pub fn entries(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// With segments of this size.
+    pub fn segment_size(mut self, size: u32) -> Self {
+        self.segment_size = Some(size);
+        self
+    }
+
+    /// Without verifying everything at every look: faster.
+    pub fn unchecked(mut self) -> Self {
+        self.check = false;
+        self
+    }
+
+    /// What it is set up with. No two setups of one subject share a nonce.
+    fn config(&self) -> Config<'_> {
+        let nonce = mix(&[self.setups.load(Ordering::Relaxed)]);
+        Config {
+            id: ID,
+            nonce,
+            segment_size: self.segment_size,
+            logs: &self.logs,
+        }
+    }
+
+    /// The layout on a medium of this geometry.
+    ///
+    /// # Errors
+    /// Where the geometry does not work.
+    pub fn layout(&self, sim: &Sim) -> Result<Layout, Failure> {
+        Layout::plan(sim.geometry(), &self.config()).map_err(|e| Failure::Refused(e.to_string()))
+    }
+
+    /// Opens the store in `mode` and hands it to `work` with what `start` had
+    /// to say.
+    ///
+    /// # Errors
+    /// What opening, `work` or closing failed with.
+    pub fn open(&self, sim: &mut Sim, mode: Mode, work: &mut Whole<'_>) -> Result<(), Failure> {
+        match self.index {
+            Indexed::Hash => {
+                let mut slots = vec![0; HashIndex::slots_for(self.entries)];
+                self.open_with(sim, HashIndex::new(&mut slots), mode, work)
+            }
+            Indexed::Ordered => {
+                let count = OrderedIndex::nodes_for(self.entries);
+                let mut nodes = vec![OrderedNode::default(); count];
+                self.open_with(sim, OrderedIndex::new(&mut nodes), mode, work)
+            }
+        }
+    }
+
+    fn open_with<I: Index>(
+        &self,
+        sim: &mut Sim,
+        index: I,
+        mode: Mode,
+        work: &mut Whole<'_>,
+    ) -> Result<(), Failure> {
+        let layout = self.layout(sim)?;
+        let mut segments = vec![Segment::default(); layout.segments as usize];
+        let mut logs = vec![LogState::default(); layout.logs as usize];
+        let mut ring = vec![0; layout.ring as usize];
+        let mut undo = vec![Undo::default(); self.changes];
+        let mut scratch = vec![0; layout.key_max as usize];
+        let memory = Memory {
+            segments: &mut segments,
+            logs: &mut logs,
+            ring: &mut ring,
+            undo: &mut undo,
+            scratch: &mut scratch,
+        };
+        let opened = Store::start(&mut *sim, index, memory, Some(ID), mode);
+        let (store, report) = opened.map_err(refused)?;
+        let mut open = Open {
+            store,
+            check: self.check,
+        };
+        match work(&mut open, &report)? {
+            Leave::Drop => Ok(()),
+            Leave::Close => open.store.close().map(drop).map_err(failure),
+        }
+    }
+}
+
+/// What is done with a store just opened.
+pub type Whole<'w> = dyn FnMut(&mut dyn Inspect, &Report) -> Result<Leave, Failure> + 'w;
+
+impl Subject for Real {
+    fn setup(&self, sim: &mut Sim) -> Result<(), Failure> {
+        self.setups.fetch_add(1, Ordering::Relaxed);
+        match indelible::setup(sim, &self.config()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    fn session(&self, sim: &mut Sim, work: &mut Work<'_>) -> Result<(), Failure> {
+        self.open(sim, Mode::ReadWrite, &mut |store, report| {
+            let started = Started {
+                clean: report.clean,
+                torn: report.torn.is_some(),
+                healed_bits: u64::from(report.healed_bits),
+                damaged: u64::from(report.damaged),
+            };
+            work(store, &started)
+        })
+    }
+}
+
+/// Why a store does not start.
+fn refused(error: Error<SimError>) -> Failure {
+    match error {
+        Error::Medium { cause, .. } => Failure::Medium(cause),
+        other => Failure::Refused(other.to_string()),
+    }
+}

@@ -1,0 +1,29 @@
+# Each fuzzer for a while, from seeds that are made here.
+. tests/stages/lib.sh
+need_rust
+
+seconds=${FUZZ_SECONDS:-60}
+[[ $(cargo fuzz --version 2>/dev/null) ]] || cargo install --locked cargo-fuzz
+
+# No sanitizer: the core forbids unsafe code, so there is nothing for one to
+# see, and twice as much is tried without. cargo-fuzz needs a compiler that
+# takes unstable flags: a nightly one, or the stable one told to.
+fuzz=(cargo fuzz)
+if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
+  fuzz=(cargo +nightly fuzz)
+else
+  export RUSTC_BOOTSTRAP=1
+fi
+
+# The same code under plain tests first, seeds included.
+cargo test --manifest-path tests/fuzz/cases/Cargo.toml --target-dir "$target/fuzz-cases" --release
+
+cd tests/fuzz
+host=$(rustc -vV | sed -n 's/^host: //p')
+for name in operations image; do
+  mkdir -p "corpus/$name"
+  cargo run --quiet --manifest-path cases/Cargo.toml --target-dir "$target/fuzz-cases" --release --bin seeds -- \
+    "$name" "corpus/$name"
+  "${fuzz[@]}" run --fuzz-dir . --sanitizer none --target "$host" --target-dir "$target/fuzz" "$name" "corpus/$name" -- \
+    -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
+done

@@ -1,0 +1,61 @@
+# What the stages share. Sourced, from the root of the project.
+# shellcheck shell=bash
+set -euo pipefail
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+case $target in /*) ;; *) target=$PWD/$target ;; esac
+
+# Says why the stage cannot go on, and the line that helps.
+lack() {
+  printf 'missing: %s\nrun: %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+# need_rust [COMPONENT…]: the stable toolchain.
+need_rust() {
+  command -v cargo >/dev/null ||
+    lack "Rust's stable toolchain" "rustup toolchain install stable"
+  local component
+  for component in "$@"; do
+    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 && continue
+    rustup component add "$component" >/dev/null 2>&1 ||
+      lack "$component" "rustup component add $component"
+  done
+}
+
+# need_packages PACKAGE…: Debian's packages.
+need_packages() {
+  local package absent=()
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || absent+=("$package")
+  done
+  [ ${#absent[@]} -gt 0 ] || return 0
+  local line="apt-get install -y --no-install-recommends ${absent[*]}"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing ${absent[*]}"
+    if apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive $line >/dev/null; then
+      return
+    fi
+  fi
+  lack "${absent[*]}" "sudo $line"
+}
+
+# need_target TARGET…: sets `cross_cargo` to a cargo command that builds core
+# for those targets: the own toolchain where it has them, else Debian's, which
+# builds the library for any target from its source package.
+need_target() {
+  local name installed
+  installed=$(rustup target list --installed 2>/dev/null || true)
+  cross_cargo=(cargo)
+  build_std=()
+  for name in "$@"; do
+    grep -qx "$name" <<<"$installed" && continue
+    if ! command -v apt-get >/dev/null; then
+      lack "the target $name" "rustup target add $*"
+    fi
+    need_packages rustc-web cargo-web rust-web-src rust-web-llvm lld-22
+    cross_cargo=(env PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
+    build_std=(-Z build-std=core)
+    return
+  done
+}

@@ -1,0 +1,13 @@
+# Formatting, clippy and rustdoc, all warnings denied.
+. tests/stages/lib.sh
+need_rust rustfmt clippy
+
+cargo fmt --all --check
+for own in peers fuzz sizes; do
+  cargo fmt --all --check --manifest-path "tests/$own/Cargo.toml"
+done
+cargo clippy --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+for script in tests/run .ci/run tests/stages/*.sh; do
+  bash -n "$script"
+done

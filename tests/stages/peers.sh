@@ -1,0 +1,9 @@
+# The file target beside its peers, on disk and in memory.
+. tests/stages/lib.sh
+need_rust
+need_packages gcc libc6-dev
+
+mkdir -p "$target/peers"
+read -ra arguments <<<"${PEERS:-}"
+cargo run --release --manifest-path tests/peers/Cargo.toml --target-dir "$target/peers" -- \
+  --dir "$target/peers" --dir /dev/shm "${arguments[@]}"

@@ -1,0 +1,331 @@
+//! What decays: what is lost is known as lost, and nothing older takes its
+//! place.
+
+use indelible::{Error, Geometry, Mode};
+use indelible_tests::geometries::{flash, larger, memory, name};
+use indelible_tests::schedules_support::{Bench, Placed, flip, frames, noise, open, segments};
+use indelible_tests::script::{Op, append, delete, put};
+use indelible_tests::seed::mix;
+use indelible_tests::sim::{Sim, SimError};
+
+fn media() -> [Geometry; 3] {
+    [memory(), flash(4), flash(32)]
+}
+
+type Answer = Result<Option<Vec<u8>>, Error<SimError>>;
+
+fn get(sim: &mut Sim, key: &[u8]) -> Answer {
+    let read = open(sim, Mode::ReadWrite, |store, _| {
+        let mut buffer = vec![0; 2000];
+        let len = store.get(key, &mut buffer)?;
+        Ok(len.map(|len| buffer[..len].to_vec()))
+    });
+    read.expect("it starts")
+}
+
+/// 5. k@v1 in one segment, k@v2 in another, where a hole hits it and leaves no
+/// name: v1 is not served, nor is a key absent that may have been in the hole.
+pub fn resurrects_no_old_versions() {
+    for geometry in media() {
+        let (mut bench, hole) = with_a_hole(larger(geometry, 2));
+        let what = name(geometry);
+        let content = noise(hole.len(), 5);
+        bench.sim.edit(|image| image[hole].copy_from_slice(&content));
+        withheld(&mut bench, &what);
+        // However much is written and reclaimed around it.
+        let churn: Vec<Op> = (0..200u8).map(|i| put(&[b'h', i % 3], &[i; 60])).collect();
+        for round in 0..3 {
+            let done = open(&mut bench.sim, Mode::ReadWrite, |store, _| {
+                for op in &churn {
+                    for step in op.steps() {
+                        let key = step.key().expect("a put");
+                        store.put(&key, &[round; 60])?;
+                    }
+                }
+                store.maintain(500).map(drop)
+            });
+            assert_eq!(done.expect("it starts"), Ok(()), "{what}");
+            withheld(&mut bench, &format!("{what}, after round {round}"));
+        }
+        // A newer version is an answer again.
+        bench.write_through(&what, b"k", b"v3");
+        assert_eq!(get(&mut bench.sim, b"k"), Ok(Some(b"v3".to_vec())), "{what}");
+        accepted(&mut bench, &what);
+    }
+    a_long_record_is_named();
+}
+
+/// A store with an older k, a newer k, a key of its own beside that, and keys
+/// before and behind; and the place of the newer k and its neighbour.
+fn with_a_hole(geometry: Geometry) -> (Bench, core::ops::Range<usize>) {
+    let mut bench = Bench::new(geometry, &[]);
+    bench.drive(|driver| {
+        driver.step(&indelible_tests::script::put_step(b"k", b"v1"));
+        driver.step(&indelible_tests::script::put_step(b"older", b"1"));
+        driver.fill(|i| vec![b'f', i]);
+        driver.fill(|i| vec![b'g', i]);
+    });
+    bench.run(&[
+        put(b"k", b"v2"),
+        put(b"alone", b"never written again"),
+        put(b"behind", b"1"),
+        Op::Close,
+    ]);
+    let (one, other) = (bench.newest_put(b"k"), bench.newest_put(b"alone"));
+    assert_eq!(one.range().end, other.range().start);
+    (bench, one.range().start..other.range().end)
+}
+
+fn withheld(bench: &mut Bench, what: &str) {
+    for key in [&b"k"[..], b"alone", b"older", b"absent"] {
+        let answer = get(&mut bench.sim, key);
+        let doubtful = matches!(answer, Err(Error::Doubtful { .. }));
+        assert!(doubtful, "{what}: {}: {answer:?}", key.escape_ascii());
+    }
+    let behind = get(&mut bench.sim, b"behind");
+    assert_eq!(behind, Ok(Some(b"1".to_vec())), "{what}");
+    let told = open(&mut bench.sim, Mode::ReadWrite, |_, report| report.damaged);
+    assert!(told.expect("it starts") > 0, "{what}");
+}
+
+/// Damage is accepted: what is lost is lost.
+fn accepted(bench: &mut Bench, what: &str) {
+    let answers = open(&mut bench.sim, Mode::ReadWrite, |store, _| {
+        store.accept_damage()?;
+        let alone = store.contains(b"alone")?;
+        let older = store.contains(b"older")?;
+        Ok::<_, Error<SimError>>((alone, older))
+    });
+    assert_eq!(answers.expect("it starts"), Ok((false, true)), "{what}");
+}
+
+/// The key of a long record has a checksum of its own: a hole in its value
+/// costs that key alone.
+fn a_long_record_is_named() {
+    for base in media() {
+        let geometry = Geometry {
+            capacity: 12 * 8192,
+            erase_unit: 8192,
+            ..base
+        };
+        let what = name(geometry);
+        let mut bench = Bench::new(geometry, &[]);
+        bench.run(&[
+            put(b"k", b"v1"),
+            put(b"older", b"1"),
+            put(b"k", &noise(700, 1)),
+            put(b"behind", b"1"),
+            Op::Close,
+        ]);
+        let at = bench.newest_put(b"k").range().start + 200;
+        bench.sim.edit(|image| image[at..at + 100].fill(0x33));
+        let answer = get(&mut bench.sim, b"k");
+        assert!(matches!(answer, Err(Error::Corrupt { .. })), "{what}: {answer:?}");
+        for key in [&b"older"[..], b"behind"] {
+            assert_eq!(get(&mut bench.sim, key), Ok(Some(b"1".to_vec())), "{what}");
+        }
+        assert_eq!(get(&mut bench.sim, b"absent"), Ok(None), "{what}");
+    }
+}
+
+/// 18. Reads heal in memory; a restart, a relocation, a succession or a copy
+/// writes what was healed, so that the next flip finds a sound frame again.
+pub fn healing_becomes_durable() {
+    for geometry in media() {
+        a_record_is_healed_by_relocation(geometry);
+        the_newest_record_is_healed_by_a_start(geometry);
+        a_checkpoint_is_healed_by_succession(geometry);
+    }
+    for geometry in [memory(), flash(4)] {
+        a_log_block_is_healed_by_a_copy(geometry);
+    }
+}
+
+/// Flips a bit of a frame, the same for the same seed; not of its last byte.
+fn flip_in(bench: &mut Bench, frame: &Placed, seed: u64) {
+    let bits = (u64::from(frame.len) - 1) * 8;
+    let bit = frame.address * 8 + mix(&[seed, frame.address]) % bits;
+    flip(&mut bench.sim, &[bit]);
+}
+
+fn healed(bench: &mut Bench, what: &str) -> u32 {
+    let legal = [bench.truth.clone()];
+    bench.resume(what, &legal, &[Op::Close]).healed_bits
+}
+
+fn a_record_is_healed_by_relocation(geometry: Geometry) {
+    for seed in 0..8 {
+        let mut bench = Bench::new(geometry, &[]);
+        let what = format!("{}, seed {seed}", name(geometry));
+        let first = bench.drive(|driver| {
+            driver.step(&indelible_tests::script::put_step(b"k", &noise(40, seed)));
+            let first = driver.ledger();
+            for _ in 0..5 {
+                driver.fill(|_| b"hot".to_vec());
+            }
+            first
+        });
+        let _ = healed(&mut bench, &what);
+        let frame = bench.newest_put(b"k");
+        flip_in(&mut bench, &frame, seed);
+        assert!(healed(&mut bench, &what) > 0, "{what}: nothing was flipped");
+        assert!(healed(&mut bench, &what) > 0, "{what}: reading wrote something");
+        bench.drive(|driver| {
+            for _ in 0..3 {
+                driver.fill(|_| b"hot".to_vec());
+            }
+            driver.reclaim(first);
+        });
+        let _ = healed(&mut bench, &what);
+        assert_eq!(healed(&mut bench, &what), 0, "{what}: relocation kept the flip");
+        let copy = bench.newest_put(b"k");
+        assert_ne!(copy, frame, "{what}: it was not relocated");
+        flip_in(&mut bench, &copy, !seed);
+        assert!(healed(&mut bench, &what) > 0, "{what}: the second flip");
+    }
+}
+
+fn the_newest_record_is_healed_by_a_start(geometry: Geometry) {
+    for seed in 0..8 {
+        let mut bench = Bench::new(geometry, &[]);
+        let what = format!("{}, seed {seed}", name(geometry));
+        bench.run(&[put(b"k", &noise(40, seed))]);
+        let frame = bench.newest_put(b"k");
+        flip_in(&mut bench, &frame, seed);
+        let legal = [bench.truth.clone()];
+        let report = bench.resume(&what, &legal, &[]);
+        assert_eq!(report.healed_bits, 1, "{what}: {report:?}");
+        let copy = bench.newest_put(b"k");
+        assert_ne!(copy, frame, "{what}: it was not copied on");
+        flip_in(&mut bench, &copy, !seed);
+        bench.resume(&what, &legal, &[]);
+        bench.goes_on(&what);
+    }
+}
+
+fn a_checkpoint_is_healed_by_succession(geometry: Geometry) {
+    for seed in 0..8 {
+        let mut bench = Bench::new(geometry, &[100]);
+        let what = format!("{}, seed {seed}", name(geometry));
+        bench.run(&[put(b"k", b"v"), append(0, b"odd"), Op::Close]);
+        let (segment, _) = bench.newest_ledger();
+        let root = frames(&bench.sim).into_iter().find(|f| f.segment == segment);
+        let root = root.expect("a root");
+        assert_eq!(root.kind, "checkpoint", "{what}");
+        flip_in(&mut bench, &root, seed);
+        assert!(healed(&mut bench, &what) > 0, "{what}: nothing was flipped");
+        bench.drive(|driver| {
+            driver.fill(|_| b"hot".to_vec());
+            driver.fill(|_| b"hot".to_vec());
+        });
+        let _ = healed(&mut bench, &what);
+        assert_eq!(healed(&mut bench, &what), 0, "{what}: it is still there");
+    }
+}
+
+/// A tail's segment is copied after an unclean end; its full blocks with it.
+fn a_log_block_is_healed_by_a_copy(geometry: Geometry) {
+    let geometry = Geometry {
+        capacity: 12 * 4096,
+        erase_unit: 4096,
+        ..geometry
+    };
+    let mut bench = Bench::new(geometry, &[3000]);
+    let what = name(geometry);
+    bench.run(&[append(0, &noise(1500, 1))]);
+    let block = |bench: &Bench| -> u64 {
+        let rows = segments(&bench.sim);
+        let at = rows.iter().position(|row| row.owner == indelible::Owner::Log);
+        at.expect("a log segment") as u64 * 4096 + 200
+    };
+    let first = block(&bench);
+    flip(&mut bench.sim, &[first * 8 + 3]);
+    let legal = [bench.truth.clone()];
+    // The newest group appended to it, so this start copies it.
+    bench.resume(&what, &legal, &[append(0, b"more")]);
+    let copy = block(&bench);
+    assert_ne!(copy, first, "{what}: the tail was not copied");
+    flip(&mut bench.sim, &[copy * 8 + 77]);
+    bench.resume(&what, &[bench.truth.clone()], &[append(0, b"and more")]);
+    bench.goes_on(&what);
+}
+
+/// 19. One bit of noise behind the tail is blank; more of it is damage, told
+/// and contained, and no reason to refuse.
+pub fn noise_behind_the_tail_is_contained() {
+    for geometry in media() {
+        for end in [&[][..], &[Op::Close]] {
+            one_bit_is_blank(geometry, end);
+            more_is_contained(geometry, end);
+        }
+        noise_in_free_segments(geometry);
+    }
+}
+
+fn ended(geometry: Geometry, end: &[Op]) -> (Bench, usize) {
+    let mut bench = Bench::new(geometry, &[300]);
+    let ops = [put(b"k", b"v"), append(0, b"some"), put(b"l", b"w")];
+    bench.run(&[&ops[..], end].concat());
+    let (segment, row) = bench.newest_ledger();
+    let size = bench.layout().segment_size;
+    (bench, (segment * size + row.used) as usize)
+}
+
+fn one_bit_is_blank(geometry: Geometry, end: &[Op]) {
+    let (bench, tail) = ended(geometry, end);
+    for offset in [0, 1, 3, 4, 7, 8, 40, 200] {
+        for bit in 0..8 {
+            let mut next = bench.clone();
+            let image = next.sim.image();
+            let mut noisy = image.clone();
+            noisy[tail + offset] ^= 1 << bit;
+            // Noise counts as programmed: nothing may be written over it.
+            next.sim = Sim::with_image(geometry, &noisy);
+            let what = format!("{}: bit {bit} at {offset} behind {end:?}", name(geometry));
+            let legal = [next.truth.clone()];
+            let report = next.resume(&what, &legal, &[put(b"k", b"v2"), append(0, b"on")]);
+            assert!(report.torn.is_none(), "{what}: {report:?}");
+            next.goes_on(&what);
+        }
+    }
+}
+
+fn more_is_contained(geometry: Geometry, end: &[Op]) {
+    let (bench, tail) = ended(geometry, end);
+    let unit = super::unit(geometry) as usize;
+    for offset in [0, unit, 4 * unit] {
+        for len in [8, 64, 200] {
+            let mut next = bench.clone();
+            let mut noisy = next.sim.image();
+            let content = noise(len, len as u64);
+            noisy[tail + offset..tail + offset + len].copy_from_slice(&content);
+            next.sim = Sim::with_image(geometry, &noisy);
+            let what = format!("{}: {len} bytes at {offset} behind {end:?}", name(geometry));
+            let (survey, report) = next.survey(Mode::ReadWrite).expect("it starts");
+            assert!(survey.wrong.is_empty(), "{what}: {survey:?}");
+            let told = report.torn.is_some() || report.damaged > 0;
+            assert!(told, "{what}: {report:?}");
+            for value in [b"v2", b"v3"] {
+                next.write_through(&what, b"k", value);
+            }
+        }
+    }
+}
+
+/// Where nobody is to look, noise is only erased before use.
+fn noise_in_free_segments(geometry: Geometry) {
+    let (mut bench, _) = ended(geometry, &[Op::Close]);
+    let size = bench.layout().segment_size as usize;
+    let mut noisy = bench.sim.image();
+    for (i, row) in segments(&bench.sim).iter().enumerate() {
+        if row.seq == 0 {
+            noisy[i * size..(i + 1) * size].copy_from_slice(&noise(size, i as u64));
+        }
+    }
+    bench.sim = Sim::with_image(geometry, &noisy);
+    let busy: Vec<Op> = (0..150u8).map(|i| put(b"busy", &[i; 60])).collect();
+    let what = format!("{}: noise in free segments", name(geometry));
+    let legal = [bench.truth.clone()];
+    bench.resume(&what, &legal, &[&busy[..], &[delete(b"l")]].concat());
+    bench.goes_on(&what);
+}
