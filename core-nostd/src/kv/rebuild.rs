@@ -187,6 +187,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 self.add_damage(Hit::Ledger, at.segment, at.at, frame.len, 0, report);
                 self.take_in(&frame, scratch)?;
             }
+            Seen::Torn(frame) if frame.kind == Kind::Log && self.device.sum_agrees(&frame)? => {
+                stream.place.at = frame.end();
+            }
             _ => self.step_over(stream, report)?,
         }
         Ok(())

@@ -550,8 +550,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let to = self.frame(&Spec::new(frame.kind), key, &[body])?;
         if frame.kind == Kind::Delete {
+            self.take_live(frame.segment, frame.len);
             self.add_live(to.segment, frame.len);
-            self.tombstones = self.tombstones.plus(frame.len.into());
         } else {
             self.moved(&name, frame, to)?;
         }

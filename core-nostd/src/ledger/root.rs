@@ -26,6 +26,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.flush()?;
         }
         self.link_due = None;
+        // The link slot of an inherited segment may have been begun.
+        let inherited = self.root_due && self.device.shape.ordered();
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
         self.may_take(0)?;
@@ -74,7 +76,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.root_seq = seq;
         self.since_root = 0;
         self.root_due = false;
-        self.link_due = Some(old);
+        self.link_due = (!inherited).then_some(old);
         Ok(())
     }
 

@@ -264,10 +264,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if tail < before.tail {
             return Ok(());
         }
+        let body = frame.body_at().plus(fixed).minus(frame.at);
+        let flip = frame.patch.filter(|patch| patch.at >= body);
+        let flip = flip.map(|patch| (frame.at.plus(patch.at), patch.mask));
         let trailer_flipped = short && self.device.count_deficit(frame)? != 0;
         if let Some(state) = self.logs.get_mut(number) {
             state.staged = Mark {
                 trailer_flipped,
+                flip,
                 head: before.head,
                 tail,
                 sum,
@@ -387,6 +391,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let sealed = later.is_some_and(|(_, first)| first)
             || walk.sealed_root
             || self.successor()?.is_some();
+        if let Seen::Torn(frame) = seen
+            && self.short_log_holds(&frame, sealed)?
+        {
+            report.healed_bits = report.healed_bits.plus(1);
+            self.tail.at = frame.end();
+            self.walk_frame(walk, &frame, report)?;
+            return Ok(Next::At(frame.end()));
+        }
         if !sealed && self.is_torn(seen, end)? {
             let bytes = u64::from(end.minus(at.at));
             report.torn = Some(Torn { bytes });
@@ -413,6 +425,28 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Next::SegmentEnds
             }
         })
+    }
+
+    /// Whether a short log frame is whole but for a flipped bit of its count:
+    /// its sum agrees, and the log's bytes with the sum that it keeps.
+    fn short_log_holds(&self, frame: &Frame, sealed: bool) -> Result<bool, Error<M::Error>> {
+        if frame.kind != Kind::Log || !self.device.sum_agrees(frame)? {
+            return Ok(false);
+        }
+        let log = usize::from(frame.a);
+        let (false, Some(state)) = (sealed, self.logs.get(log)) else {
+            return Ok(sealed);
+        };
+        let shape = self.device.shape;
+        let remainder = shape.address(frame.segment, frame.body_at()).plus(1);
+        let mut state = *state;
+        state.committed = Mark {
+            tail: state.staged.tail.plus(frame.appended.into()),
+            remainder,
+            ..state.staged
+        };
+        let sum = self.tail_sum(log, &state)?;
+        Ok((sum ^ self.device.log_sum(frame)?) & 0xFFFF == 0)
     }
 
     /// Whether the unsealed bytes from the tail to `end` are what a power cut
@@ -450,8 +484,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The first whole frame of the segment at or after an offset, and whether
     /// a group starts there or behind it.
     pub(crate) fn resync(&self, from: u32) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+        self.resync_in(self.tail, from)
+    }
+
+    pub(crate) fn resync_in(
+        &self,
+        at: Place,
+        from: u32,
+    ) -> Result<Option<(u32, bool)>, Error<M::Error>> {
         let shape = self.device.shape;
-        let at = self.tail;
         let mut pos = from.round_up(shape.unit);
         let mut found = None;
         let mut budget = FALSE_FRAMES_MAX;
@@ -552,13 +593,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let Some((header, _)) = self.device.header(segment)? else {
                 continue;
             };
-            if header.stream != Stream::Ledger || header.n != chain || header.seq <= at.seq {
+            if header.n != chain || header.seq <= at.seq {
                 continue;
             }
-            let seen = self
-                .device
-                .examine(segment, header.seq, shape.start, shape.link_at)?;
-            if matches!(seen, Seen::Whole(_)) {
+            let place = Place {
+                segment,
+                seq: header.seq,
+                at: shape.start,
+            };
+            if self.was_used(place, header.stream)? {
                 return Ok(Some(Successor {
                     segment,
                     seq: header.seq,
@@ -568,6 +611,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether anything was committed in a segment that no link can be read to.
+    fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Error<M::Error>> {
+        let link_at = self.device.shape.link_at;
+        match stream {
+            Stream::Ledger => {
+                let seen = self
+                    .device
+                    .examine(place.segment, place.seq, place.at, link_at)?;
+                Ok(matches!(seen, Seen::Whole(_)))
+            }
+            // On ordered media what follows a root's checkpoint proves that
+            // the checkpoint was whole.
+            Stream::Root if self.device.shape.ordered() => {
+                let from = place.at.plus(self.device.shape.unit);
+                Ok(self.resync_in(place, from)?.is_some_and(|(_, first)| first))
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Goes on in the next ledger segment, if there is one.

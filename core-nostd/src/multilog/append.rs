@@ -133,6 +133,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         writer.drain(&mut self.device)?;
         blanks = blanks.plus(writer.blank_words());
         mark.short = false;
+        mark.flip = None;
         Ok((mark, writer, blanks))
     }
 
@@ -149,8 +150,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(bytes) = bytes.get_mut(..len)
             && len > 0
         {
-            let (from, at) = shape.place(mark.remainder.minus(1));
-            self.device.read(from, at, bytes)?;
+            self.device.read_remainder(mark, bytes)?;
             writer.push(&mut self.device, bytes)?;
         }
         Ok(writer)
@@ -260,7 +260,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     segment,
                     at,
                     len,
-                    flip: None,
+                    flip: state.committed.flip,
                 },
             ];
             let spec = Spec::with(Kind::LogWide, u8::try_from(log).unwrap_or(u8::MAX));
@@ -271,6 +271,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             if let Some(state) = self.logs.get_mut(log) {
                 let address = shape.address(at.segment, frame.body_at().plus(WIDE));
                 state.committed.remainder = address.plus(1);
+                state.committed.flip = None;
                 state.staged = state.committed;
             }
         }

@@ -13,6 +13,7 @@ mod read;
 use crate::device::Device;
 use crate::error::Error;
 use crate::format::checkpoint::LogRow;
+use crate::format::frame::{Patch, apply};
 use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::math::Saturate;
@@ -63,6 +64,8 @@ pub(crate) struct Mark {
     pub trailer_flipped: bool,
     /// Where the bytes stand that do not fill a unit: address plus one.
     pub remainder: u64,
+    /// The healed bit of the frame that they stand in: offset and mask.
+    pub flip: Option<(u32, u8)>,
 }
 
 /// What the store remembers of one log.
@@ -90,6 +93,7 @@ impl LogState {
             short: false,
             trailer_flipped: false,
             remainder: 0,
+            flip: None,
         },
         staged: Mark {
             head: 0,
@@ -98,6 +102,7 @@ impl LogState {
             short: false,
             trailer_flipped: false,
             remainder: 0,
+            flip: None,
         },
         ring_at: 0,
         ring_len: 0,
@@ -274,6 +279,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 }
 
 impl<M: Medium> Device<M> {
+    /// Reads the bytes of a log that do not fill a unit, healed.
+    pub(crate) fn read_remainder(
+        &self,
+        mark: &Mark,
+        buf: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
+        let (segment, at) = self.shape.place(mark.remainder.minus(1));
+        self.read(segment, at, buf)?;
+        let patch = mark.flip.map(|(at, mask)| Patch { at, mask });
+        apply(patch, at, buf);
+        Ok(())
+    }
+
     /// The checksum at the end of a full log block.
     pub(crate) fn block_sum_at(
         &self,

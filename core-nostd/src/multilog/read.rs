@@ -153,8 +153,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let mut bytes = [0u8; WRITE_UNIT_MAX as usize];
             let len = usize::try_from(remainder).unwrap_or(0);
             let bytes = bytes.get_mut(..len).unwrap_or_default();
-            let (segment, at) = shape.place(state.staged.remainder.minus(1));
-            self.device.read(segment, at, bytes)?;
+            self.device.read_remainder(&state.staged, bytes)?;
             take(bytes);
         }
         Ok(sum)
@@ -216,6 +215,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The checksum of the known bytes of the tail's block, as they are.
     pub(crate) fn tail_sum(&self, log: usize, state: &LogState) -> Result<u32, Error<M::Error>> {
+        let state = &LogState {
+            staged: state.committed,
+            ..*state
+        };
         let shape = self.device.shape;
         let (n, within) = split(&shape, state.committed.tail);
         if within == 0 {
