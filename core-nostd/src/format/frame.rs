@@ -670,6 +670,13 @@ impl<M: Medium> Device<M> {
         if missing > 0 && !Mutant::NoUnitCount.on() {
             return Ok(Seen::Torn(frame));
         }
+        // A unit that reads differently from one look to the next was being
+        // programmed when power failed.
+        let mut trailer = [0u8; 8];
+        let again = self.trailer(&frame, &mut trailer)? ^ self.frame_sum(&frame)?;
+        if again & self.mask(&frame) != difference || self.count_deficit(&frame)? != missing {
+            return Ok(Seen::Torn(frame));
+        }
         self.damaged(frame)
     }
 

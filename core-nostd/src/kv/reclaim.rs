@@ -165,23 +165,33 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(true)
     }
 
-    /// Chooses the segment that gives most room, or the oldest where
-    /// tombstones pile up.
+    /// Chooses the segment that gives most room for least copying, older ones
+    /// first: what is young is still dying (the cost-benefit rule of
+    /// log-structured file systems, with a square root over the age). The
+    /// oldest where tombstones pile up.
     fn choose(&mut self) {
         let oldest = self.tombstones.times(4) > self.live;
         let payload = self.device.shape.payload();
-        let mut best: Option<(u32, u32)> = None;
+        let mut best: Option<(u64, u32)> = None;
         for (number, row) in self.table.rows.iter().enumerate() {
             let segment = u32::try_from(number).unwrap_or(u32::MAX);
             if !self.reclaimable(segment) {
                 continue;
             }
-            if row.live.plus(payload >> 5) >= payload && !oldest {
+            let dead = u64::from(payload.minus(row.live));
+            if dead <= u64::from(payload >> 5) && !oldest {
                 continue;
             }
-            let cost = if oldest { row.n } else { row.live };
-            if best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, segment));
+            let age = u64::from(self.table.next_seq.minus(row.seq));
+            let score = if oldest {
+                u64::from(u32::MAX.minus(row.n))
+            } else {
+                dead.times(dead)
+                    .times(age)
+                    .over(u64::from(row.live).plus(1))
+            };
+            if best.is_none_or(|(most, _)| score > most) {
+                best = Some((score, segment));
             }
         }
         let Some((_, segment)) = best else { return };

@@ -51,15 +51,42 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.write_link(old, segment, seq)?;
             self.flush()?;
         }
+        let newest = match newest {
+            Some((from, to)) if !Mutant::NoCopyOn.on() => Some((from, to)),
+            _ => None,
+        };
+        let bytes = match newest {
+            Some((from, to)) => self.records_between(from, to)?,
+            None => 0,
+        };
+        let checkpoint = crate::layout::checkpoint_len(
+            &self.device.shape,
+            u32::try_from(self.logs.len()).unwrap_or(0),
+        );
+        let inside = self.fits(checkpoint.plus(bytes).plus(self.remainders_len()));
+        if let Some((from, _)) = newest
+            && inside
+        {
+            // All of the newest group is in the root, so nothing of it, which
+            // may be marginal, is ever read again.
+            if let Some(row) = self.table.row(from.segment) {
+                row.used = from.at;
+            }
+        }
         self.write_checkpoint()?;
         self.write_remainders()?;
+        if let Some((from, to)) = newest
+            && inside
+        {
+            self.copy_records(from, to)?;
+        }
         let spec = Spec {
             last: true,
             ..Spec::with(Kind::Control, Control::Commit.code())
         };
         self.write_at_tail(&spec, &[], &[])?;
         if let Some((from, to)) = newest
-            && !Mutant::NoCopyOn.on()
+            && !inside
         {
             self.copy_on(from, to)?;
         }
@@ -149,11 +176,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    /// Copies the records of a run of the ledger to its tail, as a group of
-    /// their own; they are the newest of their keys, so nothing changes.
+    /// Copies the newest group to the tail as a group of its own: where it is
+    /// too long for the root's. Its records are the newest of their keys, so
+    /// nothing changes.
     fn copy_on(&mut self, from: Place, to: Place) -> Result<(), Error<M::Error>> {
-        let mut at = from.at;
-        let mut copied = false;
         self.group = Group {
             open: true,
             start: self.tail,
@@ -161,6 +187,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             tombstones: self.tombstones,
             ..Group::default()
         };
+        if self.copy_records(from, to)? {
+            let spec = Spec {
+                last: true,
+                ..Spec::with(Kind::Control, Control::Commit.code())
+            };
+            self.write_at_tail(&spec, &[], &[])?;
+        }
+        Ok(())
+    }
+
+    /// Copies the records of a run of the ledger; whether there were any.
+    fn copy_records(&mut self, from: Place, to: Place) -> Result<bool, Error<M::Error>> {
+        let mut copied = false;
+        let mut at = from.at;
         while at < to.at {
             let Seen::Whole(frame) = self.device.examine(from.segment, from.seq, at, to.at)? else {
                 break;
@@ -170,14 +210,32 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 copied |= self.copy_record(&frame)?;
             }
         }
-        if copied {
-            let spec = Spec {
-                last: true,
-                ..Spec::with(Kind::Control, Control::Commit.code())
+        Ok(copied)
+    }
+
+    /// Bytes of the records in a run of the ledger; everything if a part of it
+    /// cannot be read.
+    fn records_between(&self, from: Place, to: Place) -> Result<u32, Error<M::Error>> {
+        let mut bytes = 0u32;
+        let mut at = from.at;
+        while at < to.at {
+            let Seen::Whole(frame) = self.device.examine(from.segment, from.seq, at, to.at)? else {
+                return Ok(self.device.shape.segment_size);
             };
-            self.write_at_tail(&spec, &[], &[])?;
+            at = frame.end();
+            if frame.kind.keyed() {
+                bytes = bytes.plus(frame.len);
+            }
         }
-        Ok(())
+        Ok(bytes)
+    }
+
+    /// Bytes that the logs' remainders take at most.
+    fn remainders_len(&self) -> u32 {
+        let body = usize::try_from(crate::multilog::WIDE).unwrap_or(0);
+        let unit = usize::try_from(self.device.shape.unit).unwrap_or(0);
+        let frame = self.body_frame_len(Kind::LogWide, body.plus(unit));
+        frame.times(u32::try_from(self.logs.len()).unwrap_or(0))
     }
 }
 
@@ -240,7 +298,7 @@ impl<M: Medium> Device<M> {
     pub(crate) fn root_complete(&self, root: &Root) -> Result<bool, Error<M::Error>> {
         let mut at = root.frame.end();
         let end = self.shape.link_at;
-        for _ in 0..=root.fixed.logs.plus(1) {
+        while at < end {
             match self.examine(root.frame.segment, root.frame.seq, at, end)? {
                 Seen::Whole(frame) if frame.last => return Ok(true),
                 Seen::Whole(frame) => at = frame.end(),
