@@ -79,7 +79,16 @@ struct Run {
 
 /// Sets a store up and works on it, with a mark after each transaction that
 /// was acknowledged.
-fn run(geometry: Geometry, transactions: usize, drop_syncs: bool, seed: u64) -> Run {
+/// What a run does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// Small puts, deletes, appends and trims, some in transactions.
+    Mixed,
+    /// Files of all sizes, a few at a time, as `import` puts them.
+    Import,
+}
+
+fn run(geometry: Geometry, work: Work, transactions: usize, drop_syncs: bool, seed: u64) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     Setup::image(geometry)
@@ -102,7 +111,19 @@ fn run(geometry: Geometry, transactions: usize, drop_syncs: bool, seed: u64) -> 
     for number in 1..=transactions {
         let mut now = states.last().unwrap().clone();
         let steps = [1, 1, 1, 2, 5][random.below(5) as usize];
-        for _ in 0..steps {
+        for step in 0..steps {
+            if work == Work::Import {
+                let key = format!("folder {}/file {number}.{step}", random.below(3)).into_bytes();
+                let len = match random.below(10) {
+                    0 => 20_000 + random.below(20_000),
+                    1 | 2 => 2_000 + random.below(4_000),
+                    _ => random.below(500),
+                };
+                let value = random.bytes(len as usize);
+                store.tentatively_put(&key, &value).unwrap();
+                now.keys.insert(key, value);
+                continue;
+            }
             let key = format!("key {}", random.below(12)).into_bytes();
             match random.below(8) {
                 0..4 => {
@@ -180,6 +201,38 @@ fn recover(run: &Run, left: &[u8]) -> Result<usize, String> {
     found.ok_or_else(String::new)
 }
 
+/// The writes around a mark, and which of their words a crash left: `n` new,
+/// `.` blank, `?` something else, with the length of each run.
+fn describe(run: &Run, left: &[u8], acknowledged: u64) -> String {
+    let mark = |event: &Event| *event == Event::Mark(acknowledged);
+    let begin = run.events.iter().position(mark).unwrap_or(0);
+    let mut text = String::new();
+    for event in run.events[begin..].iter().take(12) {
+        text += "\n  ";
+        let Event::Write { at, bytes } = event else {
+            text += &format!("{event:?}");
+            continue;
+        };
+        text += &format!("write {at}+{} ", bytes.len());
+        let mut words = Vec::new();
+        for (number, word) in bytes.chunks(8).enumerate() {
+            let at = *at as usize + number * 8;
+            let found = &left[at..at + word.len()];
+            words.push(if found == word {
+                'n'
+            } else if found.iter().all(|byte| *byte == run.geometry.blank) {
+                '.'
+            } else {
+                '?'
+            });
+        }
+        for words in words.chunk_by(|a, b| a == b) {
+            text += &format!("{}{} ", words[0], words.len());
+        }
+    }
+    text
+}
+
 /// Visits crash states; returns what went wrong in the first bad one.
 fn explore(run: &Run, budget: u64, seed: u64, by_sectors: bool) -> Result<file::Visited, String> {
     let mut wrong = None;
@@ -200,13 +253,22 @@ fn explore(run: &Run, budget: u64, seed: u64, by_sectors: bool) -> Result<file::
             }
             Err(error) => wrong = Some(format!("after {acknowledged}: {error}")),
         }
-        if wrong.is_some()
-            && let Some(path) = std::env::var_os("INDELIBLE_KEEP")
-        {
-            std::fs::write(path, left).unwrap();
+        if let Some(wrong) = &mut wrong {
+            wrong.push_str(&describe(run, left, acknowledged));
+            if let Some(path) = std::env::var_os("INDELIBLE_KEEP") {
+                std::fs::write(path, left).unwrap();
+            }
         }
     });
     wrong.map_or(Ok(visited), Err)
+}
+
+/// States visited at a time between syncs; `INDELIBLE_STATES` sets another.
+fn budget(otherwise: u64) -> u64 {
+    let budget = std::env::var("INDELIBLE_STATES").ok();
+    budget
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise)
 }
 
 fn seed() -> u64 {
@@ -221,8 +283,21 @@ fn seed() -> u64 {
 #[test]
 fn every_legal_subset_of_unsynced_writes_recovers() {
     let seed = seed();
-    let run = run(file::geometry(128 << 10), 120, false, seed);
-    match explore(&run, 300, seed, false) {
+    let run = run(file::geometry(128 << 10), Work::Mixed, 120, false, seed);
+    match explore(&run, budget(150), seed, false) {
+        Ok(visited) => println!(
+            "{} syncs, {:.3e} states, {} visited",
+            visited.epochs, visited.states, visited.visited
+        ),
+        Err(wrong) => panic!("{wrong}"),
+    }
+}
+
+#[test]
+fn every_legal_subset_of_an_imports_unsynced_writes_recovers() {
+    let seed = seed();
+    let run = run(file::geometry(1 << 20), Work::Import, 60, false, seed);
+    match explore(&run, budget(60), seed, false) {
         Ok(visited) => println!(
             "{} syncs, {:.3e} states, {} visited",
             visited.epochs, visited.states, visited.visited
@@ -237,11 +312,12 @@ fn images_of_flash_recover_by_sectors() {
     for write_unit in [1, 4, 32, 256] {
         let run = run(
             file::nor_geometry(256 << 10, write_unit, 4096),
+            Work::Mixed,
             60,
             false,
             seed,
         );
-        match explore(&run, 300, seed, true) {
+        match explore(&run, budget(150), seed, true) {
             Ok(visited) => println!(
                 "write unit {write_unit}: {} syncs, {:.3e} states, {} visited",
                 visited.epochs, visited.states, visited.visited
@@ -254,8 +330,8 @@ fn images_of_flash_recover_by_sectors() {
 #[test]
 fn a_deleted_fdatasync_is_caught() {
     let seed = seed();
-    let run = run(file::geometry(128 << 10), 20, true, seed);
-    let caught = explore(&run, 300, seed, false);
+    let run = run(file::geometry(128 << 10), Work::Mixed, 20, true, seed);
+    let caught = explore(&run, budget(150), seed, false);
     println!("{caught:?}");
     assert!(
         caught.is_err(),

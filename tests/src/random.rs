@@ -29,8 +29,13 @@ impl Mix {
     /// This many operations. None of them has to be refused for want of room
     /// in a store with room for `live_max` bytes of records.
     pub fn operations(&self, seed: u64, count: usize) -> Vec<Op> {
+        self.operations_after(&Contents::empty(self.logs.len()), seed, count)
+    }
+
+    /// The same for a store that holds something.
+    pub fn operations_after(&self, contents: &Contents, seed: u64, count: usize) -> Vec<Op> {
         let mut rng = Rng::with_seed(seed);
-        let mut contents = Contents::empty(self.logs.len());
+        let mut contents = contents.clone();
         (0..count)
             .map(|_| {
                 let mut open = contents.clone();

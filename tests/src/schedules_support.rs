@@ -153,12 +153,14 @@ pub fn segments(sim: &Sim) -> Vec<SegmentInfo> {
     rows.expect("the store opens")
 }
 
-/// The sequences in the headers that stand on a medium, by segment. Whatever
-/// starts with the magic number counts.
+/// The sequences in the whole headers that stand on a medium, by segment.
 pub fn header_sequences(sim: &Sim, segment_size: u32) -> Vec<(u32, u32)> {
     let image = sim.image();
     let headers = image.chunks(segment_size as usize).enumerate();
-    let headers = headers.filter(|(_, bytes)| bytes.starts_with(b"iNDL"));
+    let headers = headers.filter(|(_, bytes)| {
+        let sum = !indelible::checksum::crc32c(u32::MAX, &bytes[..36]);
+        bytes.starts_with(b"iNDL") && bytes[36..40] == sum.to_le_bytes()
+    });
     headers
         .map(|(segment, bytes)| {
             let seq = u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
@@ -229,6 +231,7 @@ impl Bench {
         real.open(sim, Mode::ReadWrite, &mut |store, found| {
             report = found.clone();
             if found.damaged > 0 {
+                if std::env::var("INDELIBLE_DUMP").is_ok() { eprintln!("{}", store.dump()); }
                 return Err(Failure::Damage(format!("after a power cut: {found:?}")));
             }
             truth = one_of(store.contents(&keys)?, legal)?;

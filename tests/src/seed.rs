@@ -13,6 +13,13 @@ pub fn seed(test: &str, default: u64) -> u64 {
     seed
 }
 
+/// How many times as long as usual tests with random numbers should run:
+/// `INDELIBLE_LONG`, or once.
+pub fn times() -> u64 {
+    let long = std::env::var("INDELIBLE_LONG").ok();
+    long.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 /// Mixes numbers into a seed, so that each place has its own noise and the
 /// same one in every run.
 pub fn mix(parts: &[u64]) -> u64 {

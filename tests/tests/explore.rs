@@ -1,10 +1,8 @@
-//! Power fails everywhere, and recovery is judged.
-//!
-//! `cargo test -p indelible-tests --release --test explore -- --ignored`, or
-//! the bin `explore`, looks further.
+//! Power fails everywhere, and recovery is judged. The bin `explore` looks
+//! further: see its head.
 
 use indelible::Geometry;
-use indelible_tests::explorer::{Bounds, Tally, explore};
+use indelible_tests::explorer::{Bounds, Tally, explore, explore_faults, explore_setup};
 use indelible_tests::geometries;
 use indelible_tests::script::Workload;
 use indelible_tests::store::Indexed;
@@ -12,46 +10,94 @@ use indelible_tests::workloads;
 
 fn judge(workload: &Workload, geometry: Geometry, index: Indexed, bounds: Bounds) -> Tally {
     let real = workloads::real(workload, index);
-    let start = std::time::Instant::now();
     match explore(&real, workload, geometry, bounds) {
         Ok(tally) => {
-            println!("{}: {tally} ({:?})", workload.name, start.elapsed());
+            println!("{}: {tally}", workload.name);
             tally
         }
-        Err(found) => {
-            println!("{found}");
-            Tally::default()
+        Err(found) => panic!("{found}"),
+    }
+}
+
+fn everything_on(geometry: Geometry, index: Indexed, bounds: Bounds) {
+    let mut all = Tally::default();
+    for workload in workloads::all(geometry) {
+        all.add(&judge(&workload, geometry, index, bounds));
+    }
+    println!("all: {all}");
+}
+
+/// One test for each kind of medium, so that a failure says which.
+macro_rules! on_every_medium {
+    ($($name:ident: $geometry:expr, $index:ident, $bounds:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            everything_on($geometry, Indexed::$index, $bounds);
+        }
+    )*};
+}
+
+on_every_medium! {
+    power_fails_on_memory: geometries::memory(), Hash, Bounds::quick();
+    power_fails_on_memory_in_key_order: geometries::memory(), Ordered, Bounds::brief();
+    power_fails_on_flash_by_1: geometries::flash(1), Hash, Bounds::brief();
+    power_fails_on_flash_by_2: geometries::flash(2), Ordered, Bounds::brief();
+    power_fails_on_flash_by_4: geometries::flash(4), Hash, Bounds::brief();
+    power_fails_on_flash_by_8: geometries::flash(8), Ordered, Bounds::brief();
+    power_fails_on_flash_by_16: geometries::flash(16), Hash, Bounds::brief();
+    power_fails_on_flash_by_32: geometries::flash(32), Ordered, Bounds::brief();
+    power_fails_on_flash_by_256: geometries::flash(256), Hash, Bounds::brief();
+}
+
+#[test]
+fn power_fails_three_times() {
+    for geometry in [geometries::memory(), geometries::flash(4)] {
+        let short = [
+            workloads::puts(),
+            workloads::spanning(),
+            workloads::reopening(),
+        ];
+        for workload in short {
+            let bounds = Bounds::brief().depth(3);
+            let tally = judge(&workload, geometry, Indexed::Hash, bounds);
+            assert_eq!(tally.levels.len(), 3);
         }
     }
 }
 
-fn everything_on(geometry: Geometry) {
-    for workload in workloads::all(geometry) {
-        judge(&workload, geometry, Indexed::Hash, Bounds::quick());
+#[test]
+fn every_operation_of_the_medium_fails_once() {
+    for geometry in [
+        geometries::memory(),
+        geometries::flash(4),
+        geometries::flash(256),
+    ] {
+        let reclaiming = workloads::reclaiming(geometry);
+        for workload in [workloads::spanning(), workloads::lists(), reclaiming] {
+            let real = workloads::real(&workload, Indexed::Hash);
+            let bounds = Bounds::brief().depth(1);
+            match explore_faults(&real, &workload, geometry, bounds, 101) {
+                Ok(tally) => println!("{}, one operation failing: {tally}", workload.name),
+                Err(found) => panic!("{found}"),
+            }
+        }
     }
 }
 
 #[test]
-fn memory() {
-    everything_on(geometries::memory());
-}
-
-#[test]
-fn flash_with_units_of_1() {
-    everything_on(geometries::flash(1));
-}
-
-#[test]
-fn flash_with_units_of_4() {
-    everything_on(geometries::flash(4));
-}
-
-#[test]
-fn flash_with_units_of_8() {
-    everything_on(geometries::flash(8));
-}
-
-#[test]
-fn flash_with_units_of_256() {
-    everything_on(geometries::flash(256));
+fn setting_up_may_be_cut_anywhere() {
+    for geometry in [
+        geometries::memory(),
+        geometries::flash(4),
+        geometries::flash(256),
+    ] {
+        for over in [false, true] {
+            let workload = workloads::spanning();
+            let real = workloads::real(&workload, Indexed::Hash);
+            match explore_setup(&real, &workload, geometry, Bounds::brief(), over) {
+                Ok(tally) => println!("setting up, over a store: {over}: {tally}"),
+                Err(found) => panic!("{found}"),
+            }
+        }
+    }
 }

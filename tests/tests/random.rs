@@ -6,7 +6,7 @@ use indelible_tests::explorer::Run;
 use indelible_tests::geometries;
 use indelible_tests::random::Mix;
 use indelible_tests::script::{Op, Workload};
-use indelible_tests::seed::{mix, seed};
+use indelible_tests::seed::{mix, seed, times};
 use indelible_tests::shrink::shrink;
 use indelible_tests::sim::Sim;
 use indelible_tests::spec::Contents;
@@ -66,6 +66,7 @@ fn judge(seed: u64, geometry: Geometry, index: Indexed, percent: u64, count: usi
 
 fn everywhere(test: &str, times: u64, percent: u64, count: usize) {
     let seed = seed(test, 1);
+    let count = count * times() as usize;
     let mut failures = String::new();
     for geometry in geometries::all() {
         for index in [Indexed::Hash, Indexed::Ordered] {
@@ -78,15 +79,15 @@ fn everywhere(test: &str, times: u64, percent: u64, count: usize) {
 
 #[test]
 fn a_half_full_store_does_what_is_specified() {
-    everywhere("a_half_full_store", 2, 50, 1500);
+    everywhere("a_half_full_store", 2, 50, 500);
 }
 
 #[test]
 fn a_rather_full_store_refuses_nothing() {
-    everywhere("a_rather_full_store", 2, 80, 1500);
+    everywhere("a_rather_full_store", 2, 80, 500);
 }
 
 #[test]
 fn a_full_store_loses_nothing() {
-    everywhere("a_full_store", 2, 150, 1500);
+    everywhere("a_full_store", 2, 150, 500);
 }

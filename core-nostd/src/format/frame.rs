@@ -498,6 +498,27 @@ impl<M: Medium> Device<M> {
         Ok((frame.end() <= end).then_some(frame))
     }
 
+    /// Where the header at an offset ends, if its first word is sound and says
+    /// that it is a long one; and whether its second crash word is blank.
+    pub(crate) fn long_header_at(
+        &self,
+        segment: u32,
+        at: u32,
+    ) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+        let mut bytes = [0u8; 16];
+        if at.plus(LONG) > self.shape.segment_size {
+            return Ok(None);
+        }
+        self.read(segment, at, &mut bytes)?;
+        let word = crate::math::take(&bytes, 0);
+        if !parse_word(&self.shape, word).is_some_and(|frame| frame.long) {
+            return Ok(None);
+        }
+        let blank = self.shape.geometry.blank;
+        let second = bytes.iter().skip(8).all(|byte| *byte == blank);
+        Ok(Some((at.plus(LONG), second)))
+    }
+
     /// Reads and checks the long part of a header, healing one bit of it.
     fn parse_long(
         &self,

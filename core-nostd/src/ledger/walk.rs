@@ -457,8 +457,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if shape.ordered() {
             return Ok(match seen {
                 Seen::Torn(frame) => end <= frame.end(),
-                // Of the first unit any subset may be there, its word or not.
-                Seen::Noise | Seen::Blank => end <= at.at.plus(shape.unit.max(4)),
+                // Of the first unit any subset may be there, its word or not;
+                // a long header may end in a later one.
+                Seen::Noise | Seen::Blank => {
+                    let header = self.device.long_header_at(at.segment, at.at)?;
+                    let header = header.map_or(at.at, |(end, _)| end.round_up(shape.unit));
+                    end <= at.at.plus(shape.unit.max(4)).max(header)
+                }
                 Seen::Damaged(..) | Seen::Whole(_) => false,
             });
         }
@@ -473,6 +478,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Seen::Whole(frame) => pos = frame.end(),
                 Seen::Damaged(frame, _) => pos = frame.end(),
                 Seen::Noise => {
+                    let header = self.device.long_header_at(at.segment, pos)?;
+                    if header.is_some_and(|(_, cut)| cut) {
+                        return Ok(true);
+                    }
                     pos = pos.plus(shape.unit);
                     budget = budget.minus(1);
                 }

@@ -207,24 +207,33 @@ impl<'e> CrashStates<'e> {
     }
 
     /// Calls `check` with each state and the newest mark before it. Where a
-    /// time between syncs has more than `budget` states, it visits none and
-    /// all of the pieces new, each piece alone old and alone new, and a
-    /// random choice by `seed`.
+    /// time between syncs has more than `budget` states, it visits every
+    /// choice among up to eight whole writes, each piece alone old and alone
+    /// new, and a random choice of pieces by `seed`.
     pub fn visit(mut self, budget: u64, seed: u64, mut check: impl FnMut(&[u8], u64)) -> Visited {
         let mut visited = Visited::default();
         let mut random = seed | 1;
         let mut mark = 0;
         let mut pieces: Vec<Piece> = Vec::new();
+        let mut writes: Vec<(usize, &[u8])> = Vec::new();
         let end = [Event::Sync];
         for event in self.events.iter().chain(&end) {
             match event {
-                Event::Write { at, bytes } => self.note(&mut pieces, *at as usize, bytes),
+                Event::Write { at, bytes } => {
+                    self.note(&mut pieces, *at as usize, bytes);
+                    writes.push((*at as usize, bytes));
+                }
                 Event::Mark(number) => mark = *number,
                 Event::Sync => {
                     visited.epochs += 1;
-                    self.visit_epoch(&pieces, budget, &mut random, &mut visited, |image| {
-                        check(image, mark);
-                    });
+                    let all =
+                        self.visit_epoch(&pieces, budget, &mut random, &mut visited, |image| {
+                            check(image, mark);
+                        });
+                    if !all {
+                        visited.visited += self.visit_writes(&writes, |image| check(image, mark));
+                    }
+                    writes.clear();
                     for piece in pieces.drain(..) {
                         if let Some(newest) = piece.values.last() {
                             self.image[piece.at..piece.at + newest.len()].copy_from_slice(newest);
@@ -270,6 +279,24 @@ impl<'e> CrashStates<'e> {
         }
     }
 
+    /// Visits every choice of whole writes, where there are few.
+    fn visit_writes(&self, writes: &[(usize, &[u8])], mut check: impl FnMut(&[u8])) -> u64 {
+        if writes.len() > WRITES_MAX {
+            return 0;
+        }
+        for choice in 0..1u64 << writes.len() {
+            let mut image = self.image.clone();
+            for (number, (at, bytes)) in writes.iter().enumerate() {
+                if choice >> number & 1 == 1 {
+                    image[*at..*at + bytes.len()].copy_from_slice(bytes);
+                }
+            }
+            check(&image);
+        }
+        1 << writes.len()
+    }
+
+    /// Visits states piece by piece; returns whether these were all.
     fn visit_epoch(
         &self,
         pieces: &[Piece],
@@ -277,7 +304,7 @@ impl<'e> CrashStates<'e> {
         random: &mut u64,
         visited: &mut Visited,
         mut check: impl FnMut(&[u8]),
-    ) {
+    ) -> bool {
         let changed: Vec<&Piece> = pieces
             .iter()
             .filter(|piece| piece.values.len() > 1)
@@ -304,7 +331,7 @@ impl<'e> CrashStates<'e> {
                 let mut digit = 0;
                 loop {
                     let Some(piece) = changed.get(digit) else {
-                        return;
+                        return true;
                     };
                     choice[digit] += 1;
                     if choice[digit] < piece.values.len() {
@@ -342,8 +369,12 @@ impl<'e> CrashStates<'e> {
             }
             visit(&choice);
         }
+        false
     }
 }
+
+/// Every choice among this many whole writes is visited.
+const WRITES_MAX: usize = 8;
 
 fn next(state: &mut u64) -> u64 {
     *state ^= *state << 13;

@@ -48,13 +48,20 @@ fn compare(engines: &[Box<dyn Engine>], figures: &[Figures], our: usize, peers: 
         let ratios: Vec<f64> = ratios.collect();
         let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         for ratio in ratios.into_iter().chain([least]) {
-            print!("{:>13}", format!("{ratio:.2}"));
+            if ratio.is_finite() {
+                print!("{:>13}", format!("{ratio:.2}"));
+            } else {
+                print!("{:>13}", "-");
+            }
         }
         println!();
     }
 }
 
 fn figure(x: f64) -> String {
+    if x.is_nan() {
+        return "-".into();
+    }
     if x < 100.0 {
         return format!("{x:.2}");
     }

@@ -1,5 +1,7 @@
 //! The image that is damaged.
 
+use super::blow::{Blow, Content};
+use super::look::{Opened, Visit, open};
 use crate::explorer::Run;
 use crate::script::{
     Op, Step, Workload, advance_head, append, append_step, delete, delete_step, list_append_step,
@@ -9,7 +11,8 @@ use crate::sim::Sim;
 use crate::spec::Contents;
 use crate::store::Real;
 use crate::subject::{Failure, Leave, Subject};
-use indelible::{Geometry, Mode, Order, Stats};
+use core::ops::Range;
+use indelible::{Geometry, Index, Mode, Order, Owner, Report, Stats};
 use std::sync::Arc;
 
 /// A store with keys, lists and logs in it, and what it held over time.
@@ -29,17 +32,22 @@ pub struct Populated {
     pub stats: Stats,
     /// Every segment and frame, in words.
     pub map: String,
+    /// Where the newest transaction stands.
+    pub newest: Range<u64>,
+    /// The end of the ledger.
+    pub tail: u64,
 }
 
 /// Guaranteed capacities of the logs.
 const LOGS: [u64; 2] = [3000, 1500];
 
-/// A medium for the campaign: sixteen small segments.
+/// A medium for the campaign: a few small segments.
 pub fn medium(order: Order, write_unit: u32) -> Geometry {
     let erase_unit = if write_unit > 32 { 4096 } else { 1024 };
     let segment = u64::from(erase_unit).max(2048);
+    let segments = if write_unit > 4 { 20 } else { 16 };
     Geometry {
-        capacity: 16 * segment,
+        capacity: segments * segment,
         write_unit,
         erase_unit,
         blank: if order == Order::Ordered { 0xFF } else { 0x00 },
@@ -56,7 +64,7 @@ impl Populated {
         let real = Real::new(&LOGS).unchecked();
         let mut sim = Sim::new(geometry);
         real.setup(&mut sim)?;
-        let ops = operations(if geometry.write_unit > 32 { 24 } else { 60 });
+        let ops = operations(if geometry.write_unit > 32 { 30 } else { 60 });
         let workload = Workload::new("populating", ops.clone()).logs(&LOGS);
         let mut run = Run::new(&real, &workload);
         let empty = Arc::new(Contents::empty(LOGS.len()));
@@ -73,6 +81,9 @@ impl Populated {
             run.go(&mut sim, vec![empty], None, &ops)?;
         }
         let image = sim.image();
+        let mut newest = Newest::default();
+        let opened = open(&mut sim, Mode::ReadOnly, &mut newest);
+        opened.map_err(|refused| Failure::Refused(refused.0))?;
         real.open(&mut sim, Mode::ReadOnly, &mut |store, _| {
             stats = store.stats();
             map = store.dump();
@@ -86,7 +97,22 @@ impl Populated {
             closed,
             stats,
             map,
+            newest: newest.newest,
+            tail: newest.tail,
         })
+    }
+
+    /// Whether what was acknowledged may be lost by this blow without being
+    /// known as damage: where it leaves what a power cut can leave too. That is
+    /// so for the newest transaction of a store that was not closed, and for
+    /// all that a blank hole takes from somewhere to the ledger's end.
+    pub fn looks_like_a_cut(&self, blow: &Blow) -> bool {
+        let Blow::Hole { at, len, content } = *blow else {
+            return false;
+        };
+        let hits = |place: &Range<u64>| at < place.end && place.start < at + len;
+        let ends = self.tail.saturating_sub(1)..self.tail;
+        !self.closed && hits(&self.newest) || content == Content::Blank && hits(&ends)
     }
 
     /// What it holds.
@@ -108,6 +134,35 @@ impl Populated {
         let roots = heads.iter().filter(|head| head[5] & 0b1100 == 0).count();
         let number = |head: &&&[u8]| u32::from_le_bytes([head[12], head[13], head[14], head[15]]);
         (roots, heads.iter().map(|head| number(&head)).max().unwrap_or(0))
+    }
+}
+
+/// Finds the end of the ledger, and the newest transaction.
+#[derive(Default)]
+struct Newest {
+    newest: Range<u64>,
+    tail: u64,
+}
+
+impl Visit for Newest {
+    fn visit<I: Index>(&mut self, store: &mut Opened<'_, '_, I>, _: &Report) {
+        let layout = store.layout();
+        let rows = (0..layout.segments).map(|segment| (store.segment_info(segment), segment));
+        let ledger = rows.filter(|(row, _)| row.owner == Owner::Ledger);
+        let Some((row, segment)) = ledger.max_by_key(|(row, _)| row.seq) else {
+            return;
+        };
+        let base = u64::from(segment) * u64::from(layout.segment_size);
+        self.tail = base + u64::from(row.used);
+        let read = store.inspect_segment(segment, &mut |frame| {
+            // The link slot comes last and is no part of it.
+            if frame.at < row.used && frame.kind != "close" {
+                let (at, end) = (base + u64::from(frame.at), frame.at + frame.len);
+                let start = if frame.first { at } else { self.newest.start };
+                self.newest = start..base + u64::from(end);
+            }
+        });
+        debug_assert!(read.is_ok());
     }
 }
 

@@ -58,6 +58,8 @@ struct Judge<'p> {
     verdict: Verdict,
     /// An earlier start reported damage.
     told: bool,
+    /// What the first start had to say.
+    before: Report,
     /// The store was opened before.
     again: bool,
     work: bool,
@@ -71,6 +73,7 @@ impl<'p> Judge<'p> {
             truth: populated.truth().clone(),
             verdict: Verdict::Harmless,
             told: false,
+            before: Report::default(),
             again: false,
             work: false,
         }
@@ -137,7 +140,8 @@ impl<'p> Judge<'p> {
         what.truncate(4);
         let what = format!("{what:?}, {:?}", look.report);
         if self.again {
-            return Verdict::Wrong(format!("when opened again: {what}"));
+            let before = &self.before;
+            return Verdict::Wrong(format!("when opened again: {what}; before: {before:?}"));
         }
         if !self.is_past(look) {
             return Verdict::Wrong(what);
@@ -167,8 +171,8 @@ impl<'p> Judge<'p> {
         let mut done = store.put(b"new", b"after the damage");
         for log in 0..self.truth.logs.len() {
             done = done.and_then(|()| match store.append(log, b"appended") {
-                Ok(_) => {
-                    self.truth.logs[log].bytes.extend(b"appended");
+                Ok(at) => {
+                    self.appended(log, at, b"appended");
                     Ok(())
                 }
                 Err(Error::Corrupt { .. } | Error::LogFull { .. }) => Ok(()),
@@ -193,9 +197,27 @@ impl<'p> Judge<'p> {
     }
 }
 
+impl Judge<'_> {
+    /// A log goes on from where it ends. That may be before its true end only
+    /// where damage was reported.
+    fn appended(&mut self, number: usize, at: u64, bytes: &[u8]) {
+        let log = &mut self.truth.logs[number];
+        let tail = log.tail();
+        if at != tail && (!self.told || at > tail) {
+            self.worsen(Verdict::Wrong(format!("log {number} goes on from {at}")));
+            return;
+        }
+        log.bytes.truncate(at.saturating_sub(log.head) as usize);
+        log.bytes.extend(bytes);
+    }
+}
+
 impl Visit for Judge<'_> {
     fn visit<I: Index>(&mut self, store: &mut Opened<'_, '_, I>, report: &Report) {
         self.told |= report.damaged > 0;
+        if !self.again {
+            self.before = report.clone();
+        }
         let mut look = Look::at(store, report, &self.populated.keys);
         look.forget(|key| key == b"new" || key.first() == Some(&b'n'));
         let verdict = self.verdict_of(&look);

@@ -66,7 +66,7 @@ pub struct Refused(pub String);
 /// An open store of either index.
 pub type Opened<'a, 's, I> = Store<'a, &'s mut Sim, I>;
 
-/// What is done with it.
+/// What is done with a store that was opened.
 pub trait Visit {
     /// Does it.
     fn visit<I: Index>(&mut self, store: &mut Opened<'_, '_, I>, report: &Report);

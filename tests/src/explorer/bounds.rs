@@ -15,6 +15,8 @@ pub struct Bounds {
     pub patterns: usize,
     /// How often power fails: 1 cuts the workload, 2 its recovery too.
     pub depth: usize,
+    /// Cuts made at most of a workload, evenly spread.
+    pub cuts: usize,
     /// Recoveries of one cut that are themselves cut; those that wrote
     /// something different come first.
     pub nested: usize,
@@ -27,9 +29,10 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// For `cargo test`.
+    /// For `cargo test`, where a cut leaves few states.
     pub fn quick() -> Self {
         Self {
+            cuts: usize::MAX,
             exhaustive_log2: 6,
             samples: 8,
             patterns: 64,
@@ -45,9 +48,23 @@ impl Bounds {
         }
     }
 
+    /// For `cargo test`, where there are hundreds of cuts and each leaves
+    /// hundreds of states.
+    pub fn brief() -> Self {
+        Self {
+            cuts: 40,
+            exhaustive_log2: 4,
+            samples: 5,
+            patterns: 12,
+            nested_cuts: 1,
+            ..Self::quick()
+        }
+    }
+
     /// For the long run.
     pub fn thorough() -> Self {
         Self {
+            cuts: usize::MAX,
             exhaustive_log2: 14,
             samples: 128,
             patterns: 4096,

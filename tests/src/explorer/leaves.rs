@@ -60,13 +60,11 @@ impl Explorer<'_> {
             origin.pin(&leaf.decisions);
             let inner = cuts(&origin, &leaf.journal, &leaf.spans)
                 .map_err(|error| self.found(vec![], error.into()))?;
-            let stride = inner.len().div_ceil(bounds.nested_cuts).max(1);
             let choices = leaf.decisions.iter().map(|d| d.choice as u64);
             let seed: Vec<u64> = choices.chain([inner.len() as u64]).collect();
-            let first = mix(&seed) as usize % stride;
-            let made = inner.len().saturating_sub(first).div_ceil(stride);
-            tally.level(depth + 1).left_out += (inner.len() - made) as u64;
-            for deeper in inner.into_iter().skip(first).step_by(stride) {
+            let (inner, left_out) = super::spread(inner, bounds.nested_cuts, mix(&seed));
+            tally.level(depth + 1).left_out += left_out;
+            for deeper in inner {
                 let result = self.cut(&deeper, depth + 1, bounds.deeper(), tally);
                 result.map_err(|mut found| {
                     found

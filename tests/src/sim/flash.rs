@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 /// A medium whose operations persist in the order issued, unit by unit.
 ///
 /// The unit being programmed at a cut is *torn*: each of its bits may have
-/// arrived or not, and may read differently at every look until it is erased.
+/// arrived or not, and may read differently until it is erased: in every power
+/// cycle, and, as often as [`Tearing::flickers`](super::Tearing) says, from one
+/// look to the next.
 /// A sector being erased at a cut holds arbitrary bits. Neither may be
 /// programmed before it is erased, however blank it looks.
 #[derive(Clone, Debug)]
@@ -203,6 +205,8 @@ impl FlashLike {
         after.rig = rig;
         for (rank, unit) in after.torn.get_mut().values_mut().enumerate() {
             unit.rank = rank;
+            // In the next power cycle it may read as anything in between again.
+            unit.reading = None;
         }
         for (rank, sector) in after.half.get_mut().values_mut().enumerate() {
             sector.rank = rank;

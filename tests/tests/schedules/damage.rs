@@ -4,7 +4,7 @@
 use indelible::{Error, Geometry, Mode};
 use indelible_tests::geometries::{flash, larger, memory, name};
 use indelible_tests::schedules_support::{Bench, Placed, flip, frames, noise, open, segments};
-use indelible_tests::script::{Op, append, delete, put};
+use indelible_tests::script::{Op, append, delete, put, put_step};
 use indelible_tests::seed::mix;
 use indelible_tests::sim::{Sim, SimError};
 
@@ -60,8 +60,8 @@ pub fn resurrects_no_old_versions() {
 fn with_a_hole(geometry: Geometry) -> (Bench, core::ops::Range<usize>) {
     let mut bench = Bench::new(geometry, &[]);
     bench.drive(|driver| {
-        driver.step(&indelible_tests::script::put_step(b"k", b"v1"));
-        driver.step(&indelible_tests::script::put_step(b"older", b"1"));
+        driver.step(&put_step(b"k", b"v1"));
+        driver.step(&put_step(b"older", b"1"));
         driver.fill(|i| vec![b'f', i]);
         driver.fill(|i| vec![b'g', i]);
     });
@@ -158,10 +158,11 @@ fn a_record_is_healed_by_relocation(geometry: Geometry) {
         let mut bench = Bench::new(geometry, &[]);
         let what = format!("{}, seed {seed}", name(geometry));
         let first = bench.drive(|driver| {
-            driver.step(&indelible_tests::script::put_step(b"k", &noise(40, seed)));
+            driver.step(&put_step(b"k", &noise(40, seed)));
             let first = driver.ledger();
-            for _ in 0..5 {
-                driver.fill(|_| b"hot".to_vec());
+            driver.fill(|_| b"hot".to_vec());
+            for segment in 0..5 {
+                driver.fill(|i| vec![b'L', segment, i]);
             }
             first
         });
@@ -170,12 +171,7 @@ fn a_record_is_healed_by_relocation(geometry: Geometry) {
         flip_in(&mut bench, &frame, seed);
         assert!(healed(&mut bench, &what) > 0, "{what}: nothing was flipped");
         assert!(healed(&mut bench, &what) > 0, "{what}: reading wrote something");
-        bench.drive(|driver| {
-            for _ in 0..3 {
-                driver.fill(|_| b"hot".to_vec());
-            }
-            driver.reclaim(first);
-        });
+        bench.drive(|driver| driver.reclaim(first));
         let _ = healed(&mut bench, &what);
         assert_eq!(healed(&mut bench, &what), 0, "{what}: relocation kept the flip");
         let copy = bench.newest_put(b"k");

@@ -71,7 +71,8 @@ fn full_and_emptied(geometry: Geometry, len: usize) {
         assert_eq!(done.expect("it starts"), Ok(()), "{what}");
     }
     let again = fill(&mut bench, len).len();
-    assert!(again + 1 >= keys.len(), "{what}: {again} of {} fit again", keys.len());
+    let most = keys.len();
+    assert!(again * 20 >= most * 19, "{what}: {again} of {most} fit again");
 }
 
 /// Power goes again and again and nothing is written: nothing is used up.
@@ -170,8 +171,8 @@ fn nearly_used_up(bench: &mut Bench, seq: u32) {
     let free = segments(&bench.sim).iter().rposition(|row| row.seq == 0);
     let free = free.expect("a free segment");
     let mut image = bench.sim.image();
-    let mut header = image[..40].to_vec();
-    assert_eq!(header[..4], *b"iNDL");
+    let header = image.chunks(size).find(|segment| segment.starts_with(b"iNDL"));
+    let mut header = header.expect("a header")[..40].to_vec();
     // A log's: bits 2 and 3 of the flags.
     header[5] |= 3 << 2;
     header[12..16].copy_from_slice(&seq.to_le_bytes());

@@ -43,8 +43,8 @@ fn relocated(geometry: Geometry, then: &[Step]) -> Bench {
     bench.drive(|driver| {
         driver.step(&put_step(b"k", b"v1"));
         let first = driver.ledger();
-        settle(driver, 1);
-        roll(driver, 6);
+        roll(driver, 1);
+        settle(driver, 5);
         driver.reclaim(first);
         let ledger = driver.ledger();
         let cold: Vec<_> = rows(driver).into_iter().filter(|r| r.0 == Owner::Cold).collect();
@@ -178,9 +178,9 @@ pub fn a_transaction_spans_a_reclaimed_segment() {
 fn span(driver: &mut Driver<'_, '_, &mut Sim>, commit: bool) -> ((u32, u32), (u32, u32)) {
     settle(driver, 2);
     // Not from the start of a segment.
-    driver.step(&put_step(b"before", &[1; 300]));
+    driver.step(&put_step(b"before", &[1; 200]));
     let first = driver.ledger();
-    let steps: Vec<Step> = (0..8).map(|i| put_step(&[b't', i], &[i; 100])).collect();
+    let steps: Vec<Step> = (0..20).map(|i| put_step(&[b't', i], &[i; 100])).collect();
     driver.together(&steps, commit);
     let second = driver.ledger();
     assert_ne!(first, second, "it does not span");

@@ -20,7 +20,7 @@ pub enum Index {
     Ordered,
 }
 
-/// Indelible in a file that the pairs fill to three quarters.
+/// Indelible in a file that the pairs fill to nine tenths.
 pub struct Indelible {
     /// The index.
     pub index: Index,
@@ -38,9 +38,13 @@ impl Engine for Indelible {
 
     fn setting(&self) -> &'static str {
         match self.index {
-            Index::Hash => "each commit synced, hash index, mapped reads, file 3/4 full",
+            Index::Hash => "each commit synced, hash index, mapped reads, file 9/10 full",
             Index::Ordered => "the same with the ordered index",
         }
+    }
+
+    fn is_ordered(&self) -> bool {
+        matches!(self.index, Index::Ordered)
     }
 
     fn is_ours(&self) -> bool {
@@ -51,7 +55,7 @@ impl Engine for Indelible {
         let path = dir.join("indelible");
         if !path.exists() {
             let record = KEY_LEN as u64 + VALUE_LEN as u64 + RECORD_EXTRA;
-            Setup::new((self.keys * record * 4 / 3).next_multiple_of(1 << 20)).create(&path)?;
+            Setup::new((self.keys * record * 10 / 9).next_multiple_of(1 << 20)).create(&path)?;
         }
         let memory = HostMemory::new();
         match self.index {
@@ -98,12 +102,10 @@ impl<'m, I: HostIndex<'m>> Session for Open<'m, I> {
     }
 
     fn scan(&mut self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
-        let mut buf = [0; KEY_LEN];
+        let (mut key, mut value) = ([0; KEY_LEN], [0; VALUE_LEN]);
         let mut scan = self.0.scan(&[]);
-        while let Some(entry) = scan.next(&mut buf)? {
-            if let Some(value) = self.0.get_ref(entry.key)? {
-                visit(entry.key, value);
-            }
+        while let Some(entry) = scan.next_with_value(&mut key, &mut value)? {
+            visit(entry.key, &value);
         }
         Ok(())
     }

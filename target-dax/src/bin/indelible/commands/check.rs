@@ -3,7 +3,7 @@
 use indelible_dax::indelible::Item;
 use indelible_dax::{HostStore, Reads};
 
-use super::opened;
+use super::{count, opened};
 use crate::args::Check;
 use crate::failure::{Code, Failure, Outcome};
 use crate::json::Json;
@@ -88,9 +88,9 @@ pub fn run(args: Check) -> Outcome {
             Err(Failure::new(
                 Code::Damage,
                 format_args!(
-                    "{}: {} items are damaged; `indelible export` saves what is whole",
+                    "{}: {} damaged; `indelible export` saves what is whole",
                     args.store.display(),
-                    checked.damaged
+                    count(checked.damaged, "item is", "items are")
                 ),
             ))
         },

@@ -9,7 +9,7 @@ use indelible_dax::host::StoreError;
 use indelible_dax::indelible::Error;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::writing;
+use super::{count, writing};
 use crate::args::Import;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{Output, complain};
@@ -71,13 +71,12 @@ pub fn run(args: Import) -> Outcome {
     tree.tell();
     match outcome? {
         0 => Ok(()),
-        1 => Err(Failure::new(
-            Code::Io,
-            "1 file was not imported; all others are",
-        )),
         failed => Err(Failure::new(
             Code::Io,
-            format_args!("{failed} files were not imported; all others are"),
+            format_args!(
+                "{} not imported; the rest is",
+                count(failed, "file or folder was", "files or folders were")
+            ),
         )),
     }
 }
@@ -306,15 +305,11 @@ impl Tree {
 
     /// Says what was left out.
     fn tell(&self) {
-        let count = |count: u64, one: &str, many: &str| match count {
-            0 => None,
-            1 => Some(format!("1 {one}")),
-            count => Some(format!("{count} {many}")),
-        };
+        let some = |number: u64, one, many| (number > 0).then(|| count(number, one, many));
         let left: Vec<String> = [
-            count(self.symlinks, "symlink", "symlinks"),
-            count(self.empty, "empty folder", "empty folders"),
-            count(
+            some(self.symlinks, "symlink", "symlinks"),
+            some(self.empty, "empty folder", "empty folders"),
+            some(
                 self.other,
                 "pipe, socket or device",
                 "pipes, sockets or devices",

@@ -105,16 +105,30 @@ fn tell(path: &Path, report: &Report) {
     }
     if report.damaged > 0 {
         complain(&format!(
-            "{path}: {} damaged regions were found; `indelible check` lists them",
-            report.damaged
+            "{path}: {} found; `indelible check` lists all damage",
+            count(
+                report.damaged.into(),
+                "damaged region was",
+                "damaged regions were"
+            )
         ));
     }
     if report.healed_bits > 0 {
         complain(&format!(
-            "{path}: {} flipped bits were found and corrected; copy the store to a better disk",
-            report.healed_bits
+            "{path}: {} found and corrected; copy the store to a better disk",
+            count(
+                report.healed_bits.into(),
+                "flipped bit was",
+                "flipped bits were"
+            )
         ));
     }
+}
+
+/// A number with what it counts.
+fn count(number: u64, one: &str, many: &str) -> String {
+    let what = if number == 1 { one } else { many };
+    format!("{number} {what}")
 }
 
 /// Calls `visit` for each key that begins with `prefix`, in order, and goes on
