@@ -235,9 +235,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Ok(frame.end())
             }
             seen => {
-                let len = match seen {
-                    Seen::Damaged(frame, _) | Seen::Torn(frame) => frame.len,
-                    _ => self.device.shape.unit,
+                let (len, key) = match seen {
+                    Seen::Damaged(frame, true) => (frame.len, self.key_of(&frame, scratch)),
+                    Seen::Damaged(frame, false) | Seen::Torn(frame) => (frame.len, None),
+                    _ => (self.device.shape.unit, None),
                 };
                 visit(FrameInfo {
                     at: place.at,
@@ -246,7 +247,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     first: false,
                     last: false,
                     log: None,
-                    key: None,
+                    key,
                     body_len: 0,
                     healed: false,
                 });
@@ -303,11 +304,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                         at,
                         healed: true,
                     });
-                } else if frame.kind == "damaged" && !known {
+                } else if frame.kind == "damaged" && (!known || frame.key.is_some()) {
                     damaged = damaged.plus(1);
+                    let item = if frame.key.is_some() {
+                        Item::Value
+                    } else {
+                        Item::Metadata
+                    };
                     visit(Finding {
-                        item: Item::Metadata,
-                        key: None,
+                        item,
+                        key: frame.key,
                         at,
                         healed: false,
                     });
@@ -325,7 +331,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         checked: &mut Checked,
         visit: &mut dyn FnMut(Finding<'_>),
     ) -> Result<(), Error<M::Error>> {
-        let scratch = core::mem::take(&mut self.scratch);
         let mut cursor = self.index.first();
         let mut result = Ok(());
         while let Some((loc, _, next)) = self.index.next(cursor) {
@@ -340,21 +345,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     break;
                 }
             };
-            let key = match &seen {
-                Seen::Whole(_) => continue,
-                Seen::Damaged(frame, true) => self.key_of(frame, scratch),
-                _ => None,
-            };
+            // What is named was met among the frames.
+            if matches!(seen, Seen::Whole(_) | Seen::Damaged(_, true)) {
+                continue;
+            }
             checked.damaged = checked.damaged.plus(1);
             let at = self.device.shape.address(place.segment, place.at);
             visit(Finding {
                 item: Item::Value,
-                key,
+                key: None,
                 at,
                 healed: false,
             });
         }
-        self.scratch = scratch;
         result
     }
 

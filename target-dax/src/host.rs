@@ -220,6 +220,32 @@ impl std::error::Error for OpenError {
 
 /// An open store over a file, whose index grows as it has to.
 ///
+/// ```
+/// use indelible_dax::{HostMemory, HostStore, Setup};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("store");
+/// Setup::new(4 << 20).logs(&[64 << 10]).create(&path)?;
+/// let memory = HostMemory::new();
+/// let mut store: HostStore = HostStore::open(&path, &memory)?;
+///
+/// // Both or neither, whatever happens.
+/// store.tentatively_put(b"stock/apples", b"41")?;
+/// store.tentatively_append(0, b"sold an apple\n")?;
+/// store.commit()?;
+///
+/// let mut key = vec![0; store.key_max()];
+/// let mut scan = store.scan(b"stock/");
+/// while let Some(entry) = scan.next(&mut key)? {
+///     println!("{}: {} bytes", entry.key.escape_ascii(), entry.value_len);
+/// }
+/// drop(scan);
+/// store.close()?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It gives way to the core's [`Store`] for everything that it does not do
 /// itself. Dropping it without [`HostStore::close`] is safe and leaves the
 /// store as a power cut would.

@@ -2,7 +2,7 @@
 //!
 //! The crate walks from the disk upwards:
 //!
-//! * [`file`] is the plain-file medium: positioned writes, `fdatasync`, reads
+//! * [`file`](mod@file) is the plain-file medium: positioned writes, `fdatasync`, reads
 //!   through a mapping, one lock a store. It also opens files that hold the
 //!   image of another geometry, such as a flash dump, and ships the recorder
 //!   that shows what a power cut could have left of a run.

@@ -208,12 +208,28 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.scratch = scratch;
     }
 
-    /// Reads a record's key into lent memory.
+    /// A record's key in lent memory, where it fits and can be read.
     pub(crate) fn key_of<'k>(&self, frame: &Frame, into: &'k mut [u8]) -> Option<&'k [u8]> {
-        let len = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
-        let part = into.get_mut(..len)?;
-        self.device.read_in(frame, frame.key_at(), part).ok()?;
-        into.get(..len)
+        self.read_key(frame, into).ok()
+    }
+
+    /// Reads a record's key into lent memory.
+    pub(crate) fn read_key<'k>(
+        &self,
+        frame: &Frame,
+        into: &'k mut [u8],
+    ) -> Result<&'k [u8], Error<M::Error>> {
+        let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
+        let found = into.len();
+        let Some(part) = into.get_mut(..needed) else {
+            return Err(Error::MemoryTooSmall {
+                what: "scratch",
+                needed,
+                found,
+            });
+        };
+        self.device.read_in(frame, frame.key_at(), part)?;
+        Ok(part)
     }
 
     /// Takes one index change back.
@@ -245,9 +261,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         scratch: &mut [u8],
     ) -> Result<(), Error<M::Error>> {
         let class = self.device.class(frame)?;
-        let Some(key) = self.key_of(frame, scratch) else {
-            return Ok(());
-        };
+        let key = self.read_key(frame, scratch)?;
         let name = Name { key, class };
         if let (Some(_), Class::Item, Kind::Big) = (new, class, frame.kind) {
             let big = self.big(frame)?;

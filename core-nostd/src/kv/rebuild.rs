@@ -273,15 +273,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Enters a record that is newer than everything entered before.
     fn take_in(&mut self, frame: &Frame, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
-        let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
-        let found = scratch.len();
-        let Some(key) = self.key_of(frame, scratch) else {
-            return Err(Error::MemoryTooSmall {
-                what: "scratch",
-                needed,
-                found,
-            });
-        };
+        let key = self.read_key(frame, scratch)?;
         let place = Place {
             segment: frame.segment,
             seq: frame.seq,

@@ -251,9 +251,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let seen = self
                 .device
                 .examine(place.segment, place.seq, at, victim.place.at)?;
-            let Seen::Whole(frame) = seen else {
-                self.meet_damage(place);
-                break;
+            let frame = match seen {
+                Seen::Whole(frame) => frame,
+                Seen::Damaged(frame, true) if !self.is_needed(&frame)? => {
+                    self.set_stage(Stage::Copying(frame.end()));
+                    continue;
+                }
+                _ => {
+                    self.meet_damage(place);
+                    break;
+                }
             };
             let before = self.live_of(place.segment);
             if frame.kind.keyed() {
@@ -264,6 +271,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.set_stage(Stage::Copying(frame.end()));
         }
         Ok(())
+    }
+
+    /// Whether the index points at a damaged record.
+    fn is_needed(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+        let from = self.device.loc(Place {
+            segment: frame.segment,
+            seq: frame.seq,
+            at: frame.at,
+        });
+        let mut cursor = self.index.first();
+        while let Some((loc, _, next)) = self.index.next(cursor) {
+            if loc == from {
+                return Ok(true);
+            }
+            cursor = next;
+        }
+        Ok(false)
     }
 
     fn live_of(&self, segment: u32) -> u32 {
@@ -294,9 +318,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     fn copy_if_live(&mut self, frame: &Frame, rank: u64) -> Result<(), Error<M::Error>> {
         let scratch = core::mem::take(&mut self.scratch);
-        let result = match self.key_of(frame, scratch) {
-            Some(key) => self.copy_named(frame, key, rank),
-            None => Ok(()),
+        let result = match self.read_key(frame, scratch) {
+            Ok(key) => self.copy_named(frame, key, rank),
+            Err(error) => Err(error),
         };
         self.scratch = scratch;
         result
@@ -532,9 +556,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// name; whether it was.
     pub(crate) fn copy_record(&mut self, frame: &Frame) -> Result<bool, Error<M::Error>> {
         let scratch = core::mem::take(&mut self.scratch);
-        let result = match self.key_of(frame, scratch) {
-            Some(key) => self.copy_to_tail(frame, key),
-            None => Ok(false),
+        let result = match self.read_key(frame, scratch) {
+            Ok(key) => self.copy_to_tail(frame, key),
+            Err(error) => Err(error),
         };
         self.scratch = scratch;
         result

@@ -85,6 +85,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             ..Spec::with(Kind::Control, Control::Commit.code())
         };
         self.write_at_tail(&spec, &[], &[])?;
+        self.confirm()?;
         if let Some((from, to)) = newest
             && !inside
         {
@@ -104,6 +105,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.since_root = 0;
         self.root_due = false;
         self.link_due = (!inherited).then_some(old);
+        Ok(())
+    }
+
+    /// On ordered media one more frame proves, for ever, that the root before
+    /// it was whole: its own last unit may read as whole once and decay.
+    fn confirm(&mut self) -> Result<(), Error<M::Error>> {
+        if !self.device.shape.ordered() {
+            return Ok(());
+        }
+        let control = Spec::with(Kind::Control, Control::Commit.code());
+        let spec = Spec {
+            first: true,
+            last: true,
+            ..control
+        };
+        self.write_at_tail(&spec, &[], &[])?;
         Ok(())
     }
 
@@ -294,18 +311,29 @@ impl<M: Medium> Device<M> {
         Ok(second.sum() == u32::from_le_bytes(kept))
     }
 
-    /// Whether the group that a checkpoint starts is complete.
-    pub(crate) fn root_complete(&self, root: &Root) -> Result<bool, Error<M::Error>> {
+    /// Where the group that a checkpoint starts ends, if it is complete.
+    fn root_end(&self, root: &Root) -> Result<Option<u32>, Error<M::Error>> {
         let mut at = root.frame.end();
         let end = self.shape.link_at;
         while at < end {
             match self.examine(root.frame.segment, root.frame.seq, at, end)? {
-                Seen::Whole(frame) if frame.last => return Ok(true),
+                Seen::Whole(frame) if frame.last => return Ok(Some(frame.end())),
                 Seen::Whole(frame) => at = frame.end(),
-                _ => return Ok(false),
+                _ => return Ok(None),
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Whether a root that ends at `end` is known to be whole for good: on
+    /// ordered media a frame stands behind it.
+    fn confirmed(&self, root: &Root, end: u32) -> Result<bool, Error<M::Error>> {
+        if !self.shape.ordered() {
+            return Ok(true);
+        }
+        let (segment, seq) = (root.frame.segment, root.frame.seq);
+        let seen = self.examine(segment, seq, end, self.shape.link_at)?;
+        Ok(matches!(seen, Seen::Whole(_)))
     }
 
     pub(crate) fn log_row(&self, root: &Root, log: u32) -> Result<LogRow, Error<M::Error>> {
@@ -334,19 +362,28 @@ impl<M: Medium> Device<M> {
         mut below: (u32, u32),
     ) -> Result<(Option<Root>, Unreadable), Error<M::Error>> {
         let mut unreadable = Unreadable::new();
+        let mut doubtful: Option<(Root, Unreadable)> = None;
         for _ in 0..self.shape.segments {
             let Some(place) = self.root_header(below)? else {
                 break;
             };
             if let Some(root) = self.root_at(place.segment, place.seq)?
-                && self.root_complete(&root)?
+                && let Some(end) = self.root_end(&root)?
             {
-                return Ok((Some(root), unreadable));
+                if self.confirmed(&root, end)? || doubtful.is_some() {
+                    return Ok((Some(root), unreadable));
+                }
+                // It may have been cut in its last unit: then nothing was
+                // committed behind it, and the one before is as good.
+                doubtful = Some((root, unreadable.clone()));
             }
             let _ = unreadable.push(place);
             below = (place.seq, place.segment);
         }
-        Ok((None, unreadable))
+        Ok(match doubtful {
+            Some((root, unreadable)) => (Some(root), unreadable),
+            None => (None, unreadable),
+        })
     }
 
     /// The root header of highest sequence and index below `below`. Two can

@@ -87,6 +87,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 break;
             }
             let seen = self.device.examine(at.segment, at.seq, at.at, link_at)?;
+            if let Seen::Damaged(frame, true) = seen
+                && matches!(frame.kind, Kind::Put | Kind::Big)
+            {
+                // Its key is known, so the damage is that key's alone; it is
+                // reported when the index is built.
+                self.tail.at = frame.end();
+                walk.spoiled = true;
+                self.walk_frame(&mut walk, &frame, report)?;
+                if !walk.open {
+                    committed = self.tail;
+                }
+                continue;
+            }
             if let Seen::Whole(frame) = seen {
                 self.note_patch(&frame, report);
                 self.tail.at = frame.end();
@@ -552,11 +565,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         report.damaged = report.damaged.plus(1);
         let _ = report.damages.push(damage);
-        if let Some(row) = self.table.row(segment) {
-            row.damaged = true;
-        }
         if until == 0 {
             return;
+        }
+        if let Some(row) = self.table.row(segment) {
+            row.damaged = true;
         }
         if self.damages.push(damage).is_err()
             && let Some(last) = self.damages.last_mut()

@@ -48,6 +48,7 @@ impl Pending {
         }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -86,6 +87,7 @@ impl Pending {
         self.bytes += bytes.len();
     }
 
+    #[inline]
     pub(super) fn overlaps(&self, at: u64, len: u64) -> bool {
         self.runs
             .iter()
@@ -93,7 +95,14 @@ impl Pending {
     }
 
     /// Puts what is pending over bytes that were read at `at`.
+    #[inline]
     pub(super) fn overlay(&self, at: u64, buf: &mut [u8]) {
+        if !self.is_empty() {
+            self.overlay_runs(at, buf);
+        }
+    }
+
+    fn overlay_runs(&self, at: u64, buf: &mut [u8]) {
         let end = at + buf.len() as u64;
         for run in &self.runs {
             let (from, to) = (run.at.max(at), run.end().min(end));

@@ -73,7 +73,33 @@ impl Journal {
     }
 }
 
-/// A file that writes down what is done to it.
+/// A file that writes down what is done to it, and fails on request.
+///
+/// ```
+/// use indelible::Medium;
+/// use indelible_dax::file::{self, Event, FileMedium, Journal, Recorder};
+/// use indelible_dax::{Access, FileError};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("file");
+/// let geometry = file::geometry(1 << 20);
+/// let real = FileMedium::create(&path, geometry)?.into_raw();
+/// let journal = Journal::new();
+/// let recorder = Recorder::new(real, journal.clone());
+/// let mut medium = FileMedium::over(recorder, geometry, Access::ReadWrite)?;
+///
+/// medium.write(0, b"two writes, ")?;
+/// medium.write(12, b"joined")?;
+/// medium.flush()?;
+/// let bytes = b"two writes, joined".to_vec();
+/// assert_eq!(journal.events(), [Event::Write { at: 0, bytes }, Event::Sync]);
+///
+/// journal.fail_after(0, std::io::ErrorKind::StorageFull);
+/// medium.write(18, b"!")?;
+/// assert!(medium.flush().is_err());
+/// assert!(matches!(medium.flush(), Err(FileError::Poisoned)));
+/// # Ok::<(), FileError>(())
+/// ```
 #[derive(Debug)]
 pub struct Recorder<F> {
     file: F,

@@ -10,7 +10,8 @@ use indelible::Geometry;
 use std::sync::Arc;
 
 /// Cuts the setup of a store. What a cut leaves must open as the new, empty
-/// store or as the old one, whole, or not at all; and setting it up again must
+/// store, or as the old one as it was at some time (half an erase looks like
+/// half a commit), or report damage, or not open; and setting it up again must
 /// make an empty store. With `over` the workload's operations are in an old
 /// store that the setup replaces.
 ///
@@ -31,12 +32,13 @@ pub fn explore_setup(
     let fail = |failure| explorer.found(Vec::new(), failure);
     let empty = Arc::new(Contents::empty(workload.logs.len()));
     let mut sim = Sim::new(geometry);
-    let mut legal = vec![empty.clone()];
+    // Two, so that a cut during setup is told from one after it.
+    let mut legal = vec![empty.clone(), empty.clone()];
     if over {
         let (origin, start) = explorer.prepare(bounds)?;
         let (done, spans) = explorer.run(&origin, &start)?;
         sim = done.kill();
-        legal.extend(spans.last().map(|span| span.after[0].clone()));
+        legal.extend(spans.iter().map(|span| span.after[0].clone()));
     }
     sim.rig_mut().tearing = bounds.tearing;
     let origin = sim.clone();

@@ -237,7 +237,7 @@ fn wrong_words_are_damage(bench: &Bench, tape: &Tape) {
         flip(&mut next.sim, &[word * 8 + 3, word * 8 + 20]);
         let what = format!("two bits of the word at {word}");
         let (survey, report) = next.survey(Mode::ReadOnly).expect("it starts");
-        assert!(survey.wrong.is_empty(), "{what}: {survey:?}");
+        assert!(survey.wrong.is_empty(), "{what}: {survey:?}, {report:?}");
         assert!(report.torn.is_none(), "{what}: {report:?}");
         let told = report.damaged > 0 || !survey.named.is_empty();
         assert!(told, "{what}: {report:?}");
