@@ -296,8 +296,8 @@ fn every_legal_subset_of_unsynced_writes_recovers() {
 #[test]
 fn every_legal_subset_of_an_imports_unsynced_writes_recovers() {
     let seed = seed();
-    let run = run(file::geometry(1 << 20), Work::Import, 60, false, seed);
-    match explore(&run, budget(60), seed, false) {
+    let run = run(file::geometry(512 << 10), Work::Import, 30, false, seed);
+    match explore(&run, budget(40), seed, false) {
         Ok(visited) => println!(
             "{} syncs, {:.3e} states, {} visited",
             visited.epochs, visited.states, visited.visited

@@ -170,7 +170,21 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// log-structured file systems, with a square root over the age). The
     /// oldest where tombstones pile up.
     fn choose(&mut self) {
-        let oldest = self.tombstones.times(4) > self.live;
+        self.choose_by(self.tombstones.times(4) > self.live);
+    }
+
+    /// Reclaims the oldest segment; whether there was one.
+    pub(crate) fn reclaim_oldest(&mut self) -> Result<bool, Error<M::Error>> {
+        if self.root_due {
+            self.write_root(None)?;
+        }
+        if self.reclaim.victim.is_none() {
+            self.choose_by(true);
+        }
+        self.reclaim_one()
+    }
+
+    fn choose_by(&mut self, oldest: bool) {
         let payload = self.device.shape.payload();
         let mut best: Option<(u64, u32)> = None;
         for (number, row) in self.table.rows.iter().enumerate() {
@@ -623,6 +637,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(done)
     }
 
+    /// Whether ledger segments could be reclaimed if only the root were newer.
+    fn root_hinders(&self) -> bool {
+        let quarter = self.device.shape.payload() >> 2;
+        let tail = self.tail.segment;
+        self.free_for_records() > HARD_RESERVE
+            && self.table.rows.iter().enumerate().any(|(number, row)| {
+                row.owner == Owner::Ledger
+                    && row.seq >= self.root_seq
+                    && u32::try_from(number).ok() != Some(tail)
+                    && row.used.minus(self.device.shape.start).minus(row.live) > quarter
+            })
+    }
+
     fn maintain_step(&mut self) -> Result<bool, Error<M::Error>> {
         if self.table.erase_one(&mut self.device)? {
             return Ok(true);
@@ -631,6 +658,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let spare = self.free_for_records() < LOW.times(2);
             if spare {
                 self.choose();
+            }
+            if spare && self.reclaim.victim.is_none() && self.root_hinders() {
+                self.write_root(None)?;
+                return Ok(true);
             }
         }
         if self.reclaim.victim.is_none() {

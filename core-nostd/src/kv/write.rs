@@ -112,7 +112,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if len > shape.frame_max() || value.len() > 1 << 30 {
             return self.stage_chunks(key, value, old.as_ref(), last);
         }
-        self.may_add(u64::from(len), old.as_ref(), len)?;
+        self.make_fit(u64::from(len), old.as_ref(), len)?;
         self.may_change(1, old.is_none())?;
         self.begin(u64::from(len))?;
         let spec = Spec {
@@ -122,6 +122,25 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let place = self.frame(&spec, key, &[Part::Bytes(value)])?;
         self.frame_max = self.frame_max.max(len);
         self.enter(&name, place, len)
+    }
+
+    /// As [`Store::may_add`], but where only tombstones are in the way their
+    /// segments are reclaimed first: the one case of a long operation.
+    fn make_fit(
+        &mut self,
+        len: u64,
+        old: Option<&Frame>,
+        frame_max: u32,
+    ) -> Result<(), Error<M::Error>> {
+        let mut rounds = self.device.shape.segments;
+        loop {
+            let result = self.may_add(len, old, frame_max);
+            let hopeless = self.tombstones < len || self.group.open || rounds == 0;
+            if result.is_ok() || hopeless || !self.reclaim_oldest()? {
+                return result;
+            }
+            rounds = rounds.minus(1);
+        }
     }
 
     /// Whether `len` more bytes of records fit, given what they replace.

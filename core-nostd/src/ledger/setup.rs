@@ -23,7 +23,10 @@ pub fn setup<M: Medium>(medium: &mut M, config: &Config<'_>) -> Result<Layout, E
     let shape = Shape::new(layout.geometry, layout.segment_size, config.nonce);
     let mut device = Device::new(medium, shape);
     for segment in 0..shape.segments {
-        if device.programmed(segment, 0, shape.segment_size)?.0 > 0 {
+        // A half-erased sector can read as blank: the first segment is used at
+        // once, the others are erased anew before they are.
+        let used = segment == 0 && shape.ordered();
+        if used || device.programmed(segment, 0, shape.segment_size)?.0 > 0 {
             device.erase(segment)?;
         }
     }

@@ -25,16 +25,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if between && self.since_root.plus(1) >= self.interval {
             return self.write_root(None);
         }
-        // A link seals what is before it, so that has to be durable first.
-        if self.device.outstanding && !self.device.shape.ordered() {
-            self.flush()?;
-        }
         let old = self.tail;
         let chain = self.chain.plus(1);
         let segment = self
             .table
             .open(&mut self.device, Stream::Ledger, 0, chain)?;
         let seq = self.table.get(segment).seq;
+        // A link seals what is before it and vouches for the header that it
+        // leads to, so both have to be durable first.
+        if !self.device.shape.ordered() {
+            self.flush()?;
+        }
         self.write_link(old, segment, seq)?;
         if !Mutant::NoLinkFlush.on() {
             self.flush()?;

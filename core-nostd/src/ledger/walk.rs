@@ -655,6 +655,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
+    /// Whether any whole frame of a ledger segment is there.
+    fn holds_frames(&self, segment: u32, seq: u32) -> Result<bool, Error<M::Error>> {
+        let at = self.device.shape.start;
+        let place = Place { segment, seq, at };
+        Ok(self.resync_in(place, at)?.is_some())
+    }
+
     /// Goes on in the next ledger segment, if there is one.
     fn follow_link(
         &mut self,
@@ -674,10 +681,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             report.healed_bits = report.healed_bits.plus(1);
         }
         self.mark_used(self.tail);
-        let root = matches!(
-            self.device.header(segment)?,
-            Some((header, _)) if header.stream == Stream::Root && header.seq == seq
-        );
+        let header = self.device.header(segment)?.map(|(header, _)| header);
+        let known = header.filter(|header| header.seq == seq);
+        let root = known.is_some_and(|header| header.stream == Stream::Root);
+        if known.is_none() && !self.holds_frames(segment, seq)? {
+            // The header was durable before the link: the segment was erased
+            // since, under a newer root that cannot be found.
+            let at = self.device.shape.address(segment, 0);
+            return Err(Error::LedgerLost { at });
+        }
         walk.sealed_root = root;
         self.table.release(segment);
         self.table.give(segment, Owner::Ledger);

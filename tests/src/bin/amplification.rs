@@ -124,7 +124,11 @@ fn measure(
         store.put(&key(keys), &value)?;
         keys += 1;
     }
-    let skew = if zipf { Skew::zipf(keys) } else { Skew::Uniform };
+    let skew = if zipf {
+        Skew::zipf(keys)
+    } else {
+        Skew::Uniform
+    };
     // Neighbours in time are no neighbours in rank.
     let mut numbers: Vec<usize> = (0..keys).collect();
     rng.shuffle(&mut numbers);
@@ -171,7 +175,10 @@ fn main() -> ExitCode {
         "{:13}{:>13}{:>11}{:>8}{:>8}{:>12}{:>7}{:>9}{:>10}",
         "medium", "segments", "updates", "live", "keys", "programmed", "goal", "blanked", "erases"
     );
-    let media = [("unordered 1", Order::Unordered, 1), ("ordered 4", Order::Ordered, 4)];
+    let media = [
+        ("unordered 1", Order::Unordered, 1),
+        ("ordered 4", Order::Ordered, 4),
+    ];
     let mut failed = false;
     for (segments, size) in SIZES {
         for (medium, order, unit) in media {

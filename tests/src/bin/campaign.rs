@@ -38,7 +38,8 @@ fn arguments() -> Result<Arguments, String> {
     while let Some(name) = arguments.next() {
         let mut number = || -> Result<usize, String> {
             let text = arguments.next().ok_or(format!("{name} needs a value"))?;
-            text.parse().map_err(|_| format!("{name}: {text} is no number"))
+            text.parse()
+                .map_err(|_| format!("{name}: {text} is no number"))
         };
         match name.as_str() {
             "--stride" => parsed.stride = number()?.max(1),
@@ -89,7 +90,11 @@ fn strike(populated: &Populated, arguments: &Arguments) -> usize {
         Order::Unordered => "unordered".into(),
         Order::Ordered => format!("ordered {unit}"),
     };
-    let state = if populated.closed { "closed" } else { "unclosed" };
+    let state = if populated.closed {
+        "closed"
+    } else {
+        "unclosed"
+    };
     let sector = u64::from(populated.geometry.erase_unit);
     let kinds: [(&str, Vec<Blow>); 5] = [
         ("flip", flips(bytes)),
@@ -110,14 +115,18 @@ fn strike(populated: &Populated, arguments: &Arguments) -> usize {
             let (roots, openings) = populated.roots();
             println!(
                 "{medium}, {state}: {} of {bytes} bytes in use, {} keys, {} cold segments, {roots} roots, {openings} segments opened",
-                populated.used(), populated.stats.keys, populated.stats.cold,
+                populated.used(),
+                populated.stats.keys,
+                populated.stats.cold,
             );
             if arguments.map {
                 println!("{}", populated.map);
             }
         }
         let blows: Vec<_> = match kind {
-            "flip" | "word blank" | "word noise" => blows.into_iter().step_by(arguments.stride).collect(),
+            "flip" | "word blank" | "word noise" => {
+                blows.into_iter().step_by(arguments.stride).collect()
+            }
             _ => blows,
         };
         let row = Row::new(&name, campaign(populated, &blows, arguments.threads));

@@ -39,9 +39,7 @@ pub fn flips(bytes: usize) -> Vec<Blow> {
 /// Every aligned hole of `len` bytes in an image of this many bytes.
 pub fn holes(bytes: usize, len: u64, content: Content) -> Vec<Blow> {
     let places = (0..bytes as u64).step_by(len as usize);
-    places
-        .map(|at| Blow::Hole { at, len, content })
-        .collect()
+    places.map(|at| Blow::Hole { at, len, content }).collect()
 }
 
 impl Blow {

@@ -133,7 +133,10 @@ impl Populated {
         let heads: Vec<_> = heads.filter(|head| head.starts_with(b"iNDL")).collect();
         let roots = heads.iter().filter(|head| head[5] & 0b1100 == 0).count();
         let number = |head: &&&[u8]| u32::from_le_bytes([head[12], head[13], head[14], head[15]]);
-        (roots, heads.iter().map(|head| number(&head)).max().unwrap_or(0))
+        (
+            roots,
+            heads.iter().map(|head| number(&head)).max().unwrap_or(0),
+        )
     }
 }
 
@@ -197,7 +200,10 @@ fn operations(keys: usize) -> Vec<Op> {
             ops.push(Op::Do(list_append_step(b"key 02", &bytes(20))));
         }
     }
-    ops.push(Op::Aborted(vec![put_step(b"key 01", b"never"), append_step(0, b"never")]));
+    ops.push(Op::Aborted(vec![
+        put_step(b"key 01", b"never"),
+        append_step(0, b"never"),
+    ]));
     ops.push(Op::Do(Step::ListUpdate {
         key: b"key 02".to_vec(),
         index: 1,

@@ -158,16 +158,18 @@ impl<'p> Judge<'p> {
     fn is_past(&self, look: &Look) -> bool {
         let mut past = self.populated.history.iter().rev();
         !self.told
-            && past.any(|past| {
-                **past != self.truth && look.compare(past, false).wrong.is_empty()
-            })
+            && past.any(|past| **past != self.truth && look.compare(past, false).wrong.is_empty())
     }
 
     /// Works on, so that what surrounds the damage is reclaimed: it must stay
     /// known. What is refused for want of room or because of the damage is no
     /// matter.
     fn work<I: Index>(&mut self, store: &mut Opened<'_, '_, I>) {
-        let count = if self.verdict == Verdict::Harmless { 2 } else { 40 };
+        let count = if self.verdict == Verdict::Harmless {
+            2
+        } else {
+            40
+        };
         let mut done = store.put(b"new", b"after the damage");
         for log in 0..self.truth.logs.len() {
             done = done.and_then(|()| match store.append(log, b"appended") {
@@ -190,8 +192,7 @@ impl<'p> Judge<'p> {
         }
         done = done.and_then(|()| store.maintain(60).map(drop));
         match done {
-            Ok(())
-            | Err(Error::Corrupt { .. } | Error::Doubtful { .. } | Error::Full { .. }) => {}
+            Ok(()) | Err(Error::Corrupt { .. } | Error::Doubtful { .. } | Error::Full { .. }) => {}
             Err(error) => self.worsen(Verdict::Wrong(format!("at work: {error}"))),
         }
     }

@@ -110,11 +110,7 @@ pub fn open(sim: &mut Sim, mode: Mode, visit: &mut impl Visit) -> Result<(), Ref
 impl Look {
     /// Reads all of a store; `keys` are looked up whether a scan shows them or
     /// not.
-    pub fn at<I: Index>(
-        store: &mut Opened<'_, '_, I>,
-        report: &Report,
-        keys: &[Vec<u8>],
-    ) -> Self {
+    pub fn at<I: Index>(store: &mut Opened<'_, '_, I>, report: &Report, keys: &[Vec<u8>]) -> Self {
         let mut look = Look {
             report: report.clone(),
             ..Self::default()
@@ -200,11 +196,7 @@ impl Look {
         }
     }
 
-    fn log<I: Index>(
-        &mut self,
-        store: &mut Opened<'_, '_, I>,
-        number: usize,
-    ) -> Option<HeldLog> {
+    fn log<I: Index>(&mut self, store: &mut Opened<'_, '_, I>, number: usize) -> Option<HeldLog> {
         let what = format!("log {number}");
         let span = self.answer(&what, store.get_head_tail_and_capacity(number));
         let span = span.ok()?;

@@ -43,6 +43,7 @@ impl Bounds {
                 exhaustive_bits: 4,
                 samples: 2,
                 flickers: 0,
+                decays: false,
             },
             threads: 1,
         }
@@ -75,6 +76,7 @@ impl Bounds {
                 exhaustive_bits: 10,
                 samples: 16,
                 flickers: 1,
+                decays: true,
             },
             threads: 2,
         }

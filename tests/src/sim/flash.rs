@@ -14,8 +14,7 @@ use std::collections::BTreeMap;
 ///
 /// The unit being programmed at a cut is *torn*: each of its bits may have
 /// arrived or not, and may read differently until it is erased: in every power
-/// cycle, and, as often as [`Tearing::flickers`](super::Tearing) says, from one
-/// look to the next.
+/// cycle, and from one look to the next, as [`Tearing`](super::Tearing) says.
 /// A sector being erased at a cut holds arbitrary bits. Neither may be
 /// programmed before it is erased, however blank it looks.
 #[derive(Clone, Debug)]
@@ -202,11 +201,13 @@ impl FlashLike {
         after.outstanding.clear();
         let mut rig = Rig::new(self.rig.geometry());
         rig.tearing = self.rig.tearing;
+        let decays = rig.tearing.decays;
         after.rig = rig;
         for (rank, unit) in after.torn.get_mut().values_mut().enumerate() {
             unit.rank = rank;
-            // In the next power cycle it may read as anything in between again.
-            unit.reading = None;
+            if decays {
+                unit.reading = None;
+            }
         }
         for (rank, sector) in after.half.get_mut().values_mut().enumerate() {
             sector.rank = rank;

@@ -18,6 +18,8 @@ pub struct Tearing {
     pub samples: usize,
     /// How often torn units may read differently from the time before.
     pub flickers: usize,
+    /// Whether torn units may read differently in each power cycle.
+    pub decays: bool,
 }
 
 impl Default for Tearing {
@@ -26,6 +28,7 @@ impl Default for Tearing {
             exhaustive_bits: 8,
             samples: 4,
             flickers: 0,
+            decays: true,
         }
     }
 }

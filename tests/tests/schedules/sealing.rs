@@ -179,6 +179,7 @@ fn a_lost_root_is_damage(geometry: Geometry) {
                 Err(Failure::Refused(why)) => assert!(why.contains("ledger"), "{what}: {why}"),
                 Err(other) => panic!("{what}: {other}"),
                 Ok((survey, report)) => {
+                    if !survey.wrong.is_empty() { for (i, s) in segments(&bench.sim).iter().enumerate() { eprintln!("{i} {s:?}"); } for f in &all { if f.kind == "link" || f.kind == "checkpoint" { eprintln!("{f:?}"); } } }
                     assert!(survey.wrong.is_empty(), "{what}: {survey:?} {report:?}");
                     assert!(report.damaged > 0, "{what}: {report:?}");
                 }

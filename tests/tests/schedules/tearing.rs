@@ -57,8 +57,10 @@ fn torn_is_never_corrupt(geometry: Geometry, len: usize) {
         let legal = tape.legal(last.event);
         let report = next.resume(&what, &legal, &[]);
         let undone = next.truth == *tape.before();
-        let blank = content.iter().all(|byte| *byte == 0xFF) && in_frame(&tape) == 1;
-        assert_eq!(report.torn.is_some(), undone && !blank, "{what}: {report:?}");
+        // One bit with nothing else programmed is noise in blank space.
+        let bits: u32 = content.iter().map(|byte| byte.count_zeros()).sum();
+        let noise = bits <= 1 && in_frame(&tape) == 1;
+        assert_eq!(report.torn.is_some(), undone && !noise, "{what}: {report:?}");
     };
     let with = |arrived: &dyn Fn(usize) -> bool| {
         let mut content = vec![0xFF; last.bytes.len()];
@@ -99,7 +101,10 @@ fn corrupt_is_never_torn(geometry: Geometry, len: usize) {
     let bits = last.bytes.len() * 8;
     let (set, clear): (Vec<usize>, Vec<usize>) =
         (0..bits).partition(|bit| last.bytes[bit / 8] >> (bit % 8) & 1 == 0);
-    let covered = |bit: &usize| *bit < bits - uncovered_bits(&tape);
+    // Of a frame in one unit, the first word is what says how long it is: more
+    // than a flip of it leaves nothing to tell.
+    let first = if in_frame(&tape) == 1 { 32 } else { 0 };
+    let covered = |bit: &usize| (first..bits - uncovered_bits(&tape)).contains(bit);
     let address = |bit: usize| last.at * 8 + bit as u64;
     let place = format!("{}, {len} bytes", name(geometry));
     for bit in clear.iter().step_by(clear.len().div_ceil(16).max(1)) {
@@ -108,11 +113,11 @@ fn corrupt_is_never_torn(geometry: Geometry, len: usize) {
         let what = format!("{place}: bit {bit} too many");
         let report = next.resume(&what, &[tape.after().clone()], &[]);
         assert!(report.torn.is_none(), "{what}: {report:?}");
-        let told = report.healed_bits > 0 || !covered(bit);
+        let told = report.healed_bits > 0 || *bit >= bits - uncovered_bits(&tape);
         assert!(told, "{what}: {report:?}");
     }
-    let lost: Vec<usize> = set.into_iter().filter(covered).collect();
-    let gained: Vec<usize> = clear.into_iter().filter(covered).collect();
+    let lost: Vec<usize> = set.into_iter().filter(&covered).collect();
+    let gained: Vec<usize> = clear.into_iter().filter(&covered).collect();
     for i in 0..12 {
         let mut rng = fastrand::Rng::with_seed(i);
         let (Some(one), Some(other)) = (rng.choice(&gained), rng.choice(&gained)) else {
