@@ -171,6 +171,16 @@ impl<'a> Table<'a> {
         best.map(|(at, _)| at)
     }
 
+    /// Which of two owners has the least worn segment.
+    fn lesser_worn(&self, one: Owner, other: Owner) -> Owner {
+        let erases = |owner| self.least_worn(owner).map(|index| self.get(index).erases);
+        match (erases(one), erases(other)) {
+            (Some(a), Some(b)) if b < a => other,
+            (None, Some(_)) => other,
+            _ => one,
+        }
+    }
+
     /// The outstanding erase, if any, is durable.
     pub(crate) fn flushed(&mut self) {
         if let Some(index) = self.erasing.take()
@@ -188,7 +198,11 @@ impl<'a> Table<'a> {
         if self.erasing.is_some() || self.count(Owner::Dirty) == 0 {
             return Ok(false);
         }
-        let Some(index) = self.least_worn(Owner::Dirty) else {
+        let mut owner = Owner::Dirty;
+        if device.shape.ordered() {
+            owner = self.lesser_worn(Owner::Dirty, Owner::Unverified);
+        }
+        let Some(index) = self.least_worn(owner) else {
             return Ok(false);
         };
         device.erase(index)?;
@@ -256,12 +270,18 @@ impl<'a> Table<'a> {
 
     /// A segment that is durably blank.
     fn blank<M: Medium>(&mut self, device: &mut Device<M>) -> Result<u32, Error<M::Error>> {
-        if let Some(index) = self.least_worn(Owner::Blank) {
+        let owner = self.lesser_worn(Owner::Blank, Owner::Unverified);
+        if let Some(index) = self.least_worn(Owner::Blank)
+            && (owner == Owner::Blank || device.shape.ordered())
+        {
             return Ok(index);
         }
         if !device.shape.ordered()
             && let Some(index) = self.verified(device)?
         {
+            return Ok(index);
+        }
+        if let Some(index) = self.least_worn(Owner::Blank) {
             return Ok(index);
         }
         if let Some(index) = self.least_worn(Owner::Unverified) {

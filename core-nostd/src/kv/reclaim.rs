@@ -24,7 +24,7 @@ use crate::store::{Group, Place, Store};
 enum Stage {
     /// Records up to here are copied.
     Copying(u32),
-    /// All are; durable once more flushes have succeeded than this.
+    /// All are; durable once this many flushes have succeeded.
     Copied(u64),
 }
 
@@ -259,7 +259,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             };
             let place = Place { at, ..victim.place };
             if at >= victim.place.at {
-                self.set_stage(Stage::Copied(self.device.flushes));
+                let flushes = self.device.flushes;
+                let more = u64::from(self.device.outstanding);
+                self.set_stage(Stage::Copied(flushes.plus(more)));
                 break;
             }
             let seen = self
@@ -540,12 +542,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return None;
         };
         let durable = self.device.shape.ordered()
-            || self.device.flushes > flushes
+            || self.device.flushes >= flushes
             || Mutant::FreeBeforeCopied.on();
-        if !durable && self.table.get(victim.place.segment).live != 0 {
-            return None;
-        }
-        if flushes > 0 && !durable {
+        if !durable {
             return None;
         }
         let mut body = heapless::Vec::new();
@@ -586,7 +585,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             _ => self.is_newest(&name, frame)?,
         };
         if !newest {
-            return Ok(false);
+            return if frame.kind == Kind::Delete {
+                self.shadow_at_tail(key)
+            } else {
+                Ok(false)
+            };
         }
         let body = Part::Copy {
             segment: frame.segment,
@@ -603,6 +606,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         } else {
             self.moved(&name, frame, to)?;
         }
+        Ok(true)
+    }
+
+    /// As [`Store::shadow_list`], in the ledger.
+    fn shadow_at_tail(&mut self, key: &[u8]) -> Result<bool, Error<M::Error>> {
+        let name = Name::list(key);
+        if !self.lists || self.find(&name)?.is_some() {
+            return Ok(false);
+        }
+        let empty = [0; super::list::LIST];
+        let to = self.frame(&Spec::new(Kind::List), key, &[Part::Bytes(&empty)])?;
+        let len = self.device.record(to)?.len;
+        self.enter(&name, to, len)?;
+        self.group.undo = 0;
         Ok(true)
     }
 

@@ -156,7 +156,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// Takes over the state that the root recorded.
-    fn load(&mut self, root: &Root) -> Result<(), Error<M::Error>> {
+    pub(crate) fn load(&mut self, root: &Root) -> Result<(), Error<M::Error>> {
         let shape = self.device.shape;
         self.table.next_seq = root.fixed.next_seq;
         for index in 0..shape.segments {

@@ -6,7 +6,7 @@ use crate::format::checkpoint::{
     FIXED, Fixed, LOG_ROW, LOGS_MAX, LogRow, SEGMENT_ROW, SUM, Second, body_len, decode_segment,
     encode_segment, second_sum,
 };
-use crate::format::frame::{Control, Frame, Kind, Part, Seen, Spec};
+use crate::format::frame::{Control, Frame, Kind, Part, Seen, Spec, frame_len};
 use crate::format::header::{Parsed, Stream};
 use crate::index::Index;
 use crate::math::Saturate;
@@ -241,7 +241,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             };
             at = frame.end();
             if frame.kind.keyed() {
-                bytes = bytes.plus(frame.len);
+                // A delete may leave an empty list behind.
+                let list = frame_len(&self.device.shape, Kind::List, frame.key_len, 24);
+                bytes = bytes.plus(if frame.kind == Kind::Delete {
+                    frame.len.max(list)
+                } else {
+                    frame.len
+                });
             }
         }
         Ok(bytes)
@@ -312,7 +318,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// Where the group that a checkpoint starts ends, if it is complete.
-    fn root_end(&self, root: &Root) -> Result<Option<u32>, Error<M::Error>> {
+    pub(crate) fn root_end(&self, root: &Root) -> Result<Option<u32>, Error<M::Error>> {
         let mut at = root.frame.end();
         let end = self.shape.link_at;
         while at < end {

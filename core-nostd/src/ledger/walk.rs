@@ -690,10 +690,27 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let at = self.device.shape.address(segment, 0);
             return Err(Error::LedgerLost { at });
         }
+        let start = self.device.shape.start;
+        if let Some(root) = self.device.root_at(segment, seq)?
+            && self.device.root_end(&root)?.is_some()
+        {
+            // Its header was lost, so it was not found as the newest root.
+            self.load(&root)?;
+            self.chain = root.fixed.chain;
+            self.root_seq = seq;
+            self.since_root = 0;
+            self.tail = Place {
+                segment,
+                seq,
+                at: start,
+            };
+            report.healed_bits = report.healed_bits.plus(1);
+            *walk = Walk::default();
+            return Ok(true);
+        }
         walk.sealed_root = root;
         self.table.release(segment);
         self.table.give(segment, Owner::Ledger);
-        let start = self.device.shape.start;
         if let Some(row) = self.table.row(segment) {
             row.seq = seq;
             row.n = seq;
