@@ -161,6 +161,8 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) interval: u32,
     /// A root was written; this older ledger segment is still to be closed.
     pub(crate) link_due: Option<Place>,
+    /// What is under way frees room in the end: it may use more of the reserve.
+    pub(crate) pressing: bool,
     /// Commits flush their data before their mark.
     pub(crate) two_flushes: bool,
     /// A root must be written before anything else.

@@ -162,7 +162,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         match seen {
             Seen::Whole(frame) => {
                 stream.place.at = frame.end();
-                self.note_patch(&frame, report);
+                if stream.owner == Owner::Cold || frame.seq < self.root_seq {
+                    // The walk has noted those of the segments since the root.
+                    self.note_patch(&frame, report);
+                }
                 if frame.kind == Kind::Run {
                     stream.rank = self.run_rank(&frame)?.max(stream.rank);
                     return Ok(());

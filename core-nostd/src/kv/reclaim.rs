@@ -156,13 +156,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             last: true,
             ..Spec::with(Kind::Meta, Meta::Free.code())
         };
-        if let Err(error) = self.frame(&spec, &[], &[Part::Bytes(&body)]) {
+        let pressing = core::mem::replace(&mut self.pressing, true);
+        let written = self.frame(&spec, &[], &[Part::Bytes(&body)]);
+        self.pressing = pressing;
+        if let Err(error) = written {
             self.group.open = false;
             return Err(error);
         }
         self.group.freeing = Some(segment);
-        self.seal()?;
-        Ok(true)
+        let sealed = self.seal();
+        self.pressing = pressing;
+        sealed.map(|()| true)
     }
 
     /// Chooses the segment that gives most room for least copying, older ones
@@ -639,7 +643,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let mut done = Maintained::default();
         while done.steps < budget {
             done.steps = done.steps.plus(1);
-            if !self.maintain_step()? {
+            let went_on = match self.maintain_step() {
+                Err(Error::Full { .. }) => false,
+                other => other?,
+            };
+            if !went_on {
                 if self.device.outstanding {
                     self.flush()?;
                     continue;
@@ -667,6 +675,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             })
     }
 
+    /// Idle time is not spent on moving records that give hardly any room.
+    fn only_worthwhile(&mut self) {
+        let payload = self.device.shape.payload();
+        if let Some(victim) = self.reclaim.victim
+            && payload.minus(self.live_of(victim.place.segment)) < payload >> 3
+        {
+            self.reclaim.victim = None;
+        }
+    }
+
     fn maintain_step(&mut self) -> Result<bool, Error<M::Error>> {
         if self.table.erase_one(&mut self.device)? {
             return Ok(true);
@@ -675,6 +693,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let spare = self.free_for_records() < LOW.times(2);
             if spare {
                 self.choose();
+                self.only_worthwhile();
             }
             if spare && self.reclaim.victim.is_none() && self.root_hinders() {
                 self.write_root(None)?;

@@ -260,6 +260,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Err(Error::NotFound);
         }
         self.may_change(2, false)?;
+        self.pressing = true;
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
         let len = frame_len(&self.device.shape, Kind::Delete, key_len, 0);
         self.begin(u64::from(len))?;

@@ -186,6 +186,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn after_commit(&mut self) {
         let group = self.group;
         self.group = Group::default();
+        self.pressing = false;
         self.mark_used(self.tail);
         self.logs_committed(group.logs);
         if let Some(segment) = group.freeing {
@@ -229,6 +230,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Takes the open group back in memory.
     fn roll_back(&mut self) {
+        self.pressing = false;
         let group = self.group;
         self.take_back(0);
         self.live = group.live;

@@ -139,6 +139,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             since_root: 0,
             interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),
             link_due: None,
+            pressing: false,
             two_flushes: false,
             root_due: false,
             group: Group::default(),

@@ -69,7 +69,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         {
             // All of the newest group is in the root, so nothing of it, which
             // may be marginal, is ever read again.
-            if let Some(row) = self.table.row(from.segment) {
+            if let Some(row) = self.table.row(from.segment)
+                && !row.damaged
+            {
                 row.used = from.at;
             }
         }

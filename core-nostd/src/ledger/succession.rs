@@ -21,7 +21,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Goes on in a new ledger segment, inside a group or between groups.
     pub(crate) fn succeed(&mut self) -> Result<(), Error<M::Error>> {
         let between = !self.group.open || self.group.frames == 0;
-        self.may_take(HARD_RESERVE)?;
+        self.may_take(if self.pressing { 1 } else { HARD_RESERVE })?;
         if between && self.since_root.plus(1) >= self.interval {
             return self.write_root(None);
         }

@@ -481,22 +481,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             });
         }
         let mut pos = at.at;
-        let mut budget = FALSE_FRAMES_MAX;
-        while pos < end && budget > 0 {
+        while pos < end {
             match self
                 .device
                 .examine(at.segment, at.seq, pos, shape.link_at)?
             {
-                Seen::Torn(_) | Seen::Blank => return Ok(true),
-                Seen::Whole(frame) => pos = frame.end(),
-                Seen::Damaged(frame, _) => pos = frame.end(),
+                Seen::Torn(_) => return Ok(true),
+                Seen::Whole(frame) | Seen::Damaged(frame, _) => pos = frame.end(),
+                // A first word is inside one crash word: all of it is old.
+                Seen::Blank => {
+                    let (bits, _) = self.device.programmed(at.segment, pos, pos.plus(8))?;
+                    return Ok(bits == 0);
+                }
+                // Or it is new, and only a long header can lack its rest.
                 Seen::Noise => {
                     let header = self.device.long_header_at(at.segment, pos)?;
-                    if header.is_some_and(|(_, cut)| cut) {
-                        return Ok(true);
-                    }
-                    pos = pos.plus(shape.unit);
-                    budget = budget.minus(1);
+                    return Ok(header.is_some_and(|(_, cut)| cut));
                 }
             }
         }

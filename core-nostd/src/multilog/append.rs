@@ -58,6 +58,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let frame = self
             .body_frame_len(Kind::LogWide, 22)
             .plus(self.device.shape.unit);
+        self.pressing = true;
         self.begin(u64::from(frame).times(4))?;
         self.touch(log);
         if data.is_empty() && !last {

@@ -40,6 +40,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if head > staged.tail {
             return Err(Error::PastTail { tail: staged.tail });
         }
+        self.pressing = true;
         self.begin(u64::from(self.body_frame_len(Kind::Meta, 12)))?;
         self.touch(log);
         let mut body = [0u8; 12];
