@@ -231,7 +231,6 @@ impl Bench {
         real.open(sim, Mode::ReadWrite, &mut |store, found| {
             report = found.clone();
             if found.damaged > 0 {
-                if std::env::var("INDELIBLE_DUMP").is_ok() { eprintln!("{}", store.dump()); }
                 return Err(Failure::Damage(format!("after a power cut: {found:?}")));
             }
             truth = one_of(store.contents(&keys)?, legal)?;
@@ -549,7 +548,8 @@ impl Tape {
             panic!("only ordered media tear units");
         };
         let outstanding = before.outstanding();
-        sim.replay(&self.events[event]).expect("it can be done again");
+        sim.replay(&self.events[event])
+            .expect("it can be done again");
         let Sim::Flash(medium) = sim else {
             unreachable!("it was flash before")
         };
@@ -683,7 +683,9 @@ impl<M: Medium> Driver<'_, '_, M> {
             let Step::Put { key, value } = step else {
                 panic!("not for driving: {step:?}");
             };
-            self.store.tentatively_put(key, value).expect("there is room");
+            self.store
+                .tentatively_put(key, value)
+                .expect("there is room");
             self.spec.tentatively(step).expect("not refused");
         }
         if commit {
@@ -731,7 +733,11 @@ impl<M: Medium> Driver<'_, '_, M> {
                 return;
             }
             let done = self.store.maintain(1).expect("it maintains");
-            assert!(done.more, "there is nothing more to do: {:?}", self.store.stats());
+            assert!(
+                done.more,
+                "there is nothing more to do: {:?}",
+                self.store.stats()
+            );
         }
         panic!("segment {segment:?} is not reclaimed");
     }

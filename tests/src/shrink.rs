@@ -43,7 +43,15 @@ fn shrink_bytes(ops: &mut Vec<Op>, at: usize, step: usize, fails: &dyn Fn(&[Op])
     let Some(len) = bytes(&mut ops.clone()[at], step).map(|bytes| bytes.len()) else {
         return;
     };
-    let tries = [len / 8, len / 4, len / 2, len * 3 / 4, len * 7 / 8, len.saturating_sub(1), len];
+    let tries = [
+        len / 8,
+        len / 4,
+        len / 2,
+        len * 3 / 4,
+        len * 7 / 8,
+        len.saturating_sub(1),
+        len,
+    ];
     for len in tries {
         let mut fewer = ops.clone();
         if let Some(bytes) = bytes(&mut fewer[at], step) {

@@ -1,4 +1,5 @@
 //! The crash and corruption schedules that break naive stores, by name. What
+#![allow(clippy::doc_lazy_continuation)]
 //! each is about stands with its function in `schedules/`.
 
 #[path = "schedules/mod.rs"]

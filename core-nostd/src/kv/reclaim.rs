@@ -145,6 +145,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let Some((segment, body)) = self.freed_entry() else {
             return Ok(false);
         };
+        let len = self.body_frame_len(Kind::Meta, body.len());
+        if !self.fits(len) && self.free_for_records() <= HARD_RESERVE {
+            // No room to say so: a root frees what is dead without a word.
+            let before = self.free_for_records();
+            self.write_root(None)?;
+            return Ok(self.free_for_records() >= before);
+        }
         self.group = Group {
             open: true,
             start: self.tail,

@@ -2,7 +2,10 @@
 //!
 //!     cargo run --release -p indelible-tests --bin explore -- [OPTION]...
 //!
-//!     --quick            as far as `cargo test` goes
+//!     --quick            as far as `cargo test` goes on memory
+//!     --brief            as far as `cargo test` goes on flash
+//!     --decay            with torn units that read anew in each power cycle
+//!                        (without --quick and --brief they always do)
 //!     --on MEDIUM        only on `memory`, or on flash with this write unit
 //!     --workload WORDS   only the workloads with these words in their name
 //!     --depth N          let power fail this often
@@ -82,6 +85,8 @@ fn parse() -> Option<Options> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => options.bounds = Bounds::quick(),
+            "--brief" => options.bounds = Bounds::brief(),
+            "--decay" => options.bounds.tearing.decays = true,
             "--on" => options.on = Some(args.next()?),
             "--workload" => options.workload = args.next()?,
             "--depth" => options.bounds.depth = args.next()?.parse().ok()?,

@@ -175,7 +175,11 @@ impl Visit for Newest {
 fn operations(keys: usize) -> Vec<Op> {
     let mut rng = fastrand::Rng::with_seed(5);
     let mut bytes = |len: usize| -> Vec<u8> { (0..len).map(|_| rng.u8(..)).collect() };
-    let name = |i: usize| format!("key {:02}", i % keys).into_bytes();
+    // Some keys differ in their first eight bytes, some only behind them.
+    let name = |i: usize| match i % keys {
+        i if i % 2 == 0 => format!("key {i:02}").into_bytes(),
+        i => format!("a longer key {i:02}").into_bytes(),
+    };
     let mut ops = Vec::new();
     for i in 0..keys * 6 {
         // Neither in turn nor evenly: segments empty at different times.
@@ -184,7 +188,10 @@ fn operations(keys: usize) -> Vec<Op> {
         match i % 12 {
             0 => ops.push(append(0, &bytes(150))),
             1 => ops.push(append(1, &bytes(i % 50))),
-            2 => ops.push(Op::Do(list_append_step(&key, &bytes(30)))),
+            2 => {
+                ops.push(Op::Do(list_append_step(&key, &bytes(30))));
+                ops.push(Op::Do(list_append_step(&key, &bytes(12))));
+            }
             3 => ops.push(put(b"large", &bytes(700 + i % 600))),
             4 => ops.push(Op::Do(Step::Put {
                 key: name(i),
@@ -201,7 +208,7 @@ fn operations(keys: usize) -> Vec<Op> {
         }
     }
     ops.push(Op::Aborted(vec![
-        put_step(b"key 01", b"never"),
+        put_step(b"a longer key 01", b"never"),
         append_step(0, b"never"),
     ]));
     ops.push(Op::Do(Step::ListUpdate {
@@ -209,12 +216,12 @@ fn operations(keys: usize) -> Vec<Op> {
         index: 1,
         element: bytes(25),
     }));
-    ops.push(put(b"key 09", &bytes(90)));
-    ops.push(put(b"key 07", &bytes(64)));
+    ops.push(put(b"a longer key 09", &bytes(90)));
+    ops.push(put(b"a longer key 07", &bytes(64)));
     ops.push(append(1, &bytes(33)));
     ops.push(Op::Transaction(vec![
         put_step(b"key 08", &bytes(32)),
-        delete_step(b"key 09"),
+        delete_step(b"a longer key 09"),
         append_step(0, &bytes(21)),
         append_step(1, &bytes(9)),
     ]));

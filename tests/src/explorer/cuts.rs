@@ -33,21 +33,62 @@ pub struct Cut {
 /// # Errors
 /// If the journal cannot be done again: the medium would not be deterministic.
 pub fn cuts(origin: &Sim, journal: &[Event], spans: &[Span]) -> Result<Vec<Cut>, SimError> {
+    chosen(origin, journal, spans, &mut || true)
+}
+
+/// At most `most` of the cuts, evenly spread, and how many that leaves out.
+///
+/// # Errors
+/// As [`cuts`].
+pub fn spread(
+    origin: &Sim,
+    journal: &[Event],
+    spans: &[Span],
+    most: usize,
+    seed: u64,
+) -> Result<(Vec<Cut>, u64), SimError> {
+    let mut count = 0_usize;
+    chosen(origin, journal, spans, &mut || {
+        count += 1;
+        false
+    })?;
+    let stride = count.div_ceil(most).max(1);
+    let first = seed as usize % stride;
+    let mut number = 0;
+    let cuts = chosen(origin, journal, spans, &mut || {
+        number += 1;
+        (number - 1) % stride == first
+    })?;
+    let left_out = (count - cuts.len()) as u64;
+    Ok((cuts, left_out))
+}
+
+/// Those of the cuts, in order, for which `choose` says so.
+fn chosen(
+    origin: &Sim,
+    journal: &[Event],
+    spans: &[Span],
+    choose: &mut dyn FnMut() -> bool,
+) -> Result<Vec<Cut>, SimError> {
     let mut found = Vec::new();
     let mut sim = origin.clone();
     for (i, span) in spans.iter().enumerate() {
         let doing = &span.doing;
         for (at, event) in journal[span.start..span.end].iter().enumerate() {
             let at = span.start + at;
-            found.extend(during(&mut sim, event)?.into_iter().map(|(how, sim)| Cut {
-                sim,
-                legal: span.during.clone(),
-                op: span.op.clone(),
-                place: format!("{how} at event {at} {doing}"),
-            }));
+            found.extend(
+                during(&mut sim, event, choose)?
+                    .into_iter()
+                    .map(|(how, sim)| Cut {
+                        sim,
+                        legal: span.during.clone(),
+                        op: span.op.clone(),
+                        place: format!("{how} at event {at} {doing}"),
+                    }),
+            );
         }
         if i + 1 == spans.len() || !sim.is_durable() {
-            let all = whole(&sim);
+            let all = whole(&sim, choose);
             found.extend(all.into_iter().map(|sim| Cut {
                 sim,
                 legal: span.after.clone(),
@@ -62,11 +103,15 @@ pub fn cuts(origin: &Sim, journal: &[Event], spans: &[Span]) -> Result<Vec<Cut>,
 const POWER: &str = "power failed";
 
 /// What cuts during `event` leave; does it.
-fn during(sim: &mut Sim, event: &Event) -> Result<Vec<(&'static str, Sim)>, SimError> {
+fn during(
+    sim: &mut Sim,
+    event: &Event,
+    choose: &mut dyn FnMut() -> bool,
+) -> Result<Vec<(&'static str, Sim)>, SimError> {
     let mut found = Vec::new();
     if matches!((&*sim, event), (Sim::Memory(medium), Event::Flush) if !medium.is_durable()) {
-        found.push((POWER, sim.cut()));
-        found.push(("process killed", sim.kill()));
+        found.extend(choose().then(|| (POWER, sim.cut())));
+        found.extend(choose().then(|| ("process killed", sim.kill())));
     }
     let before = match sim {
         Sim::Memory(_) => 0,
@@ -74,18 +119,18 @@ fn during(sim: &mut Sim, event: &Event) -> Result<Vec<(&'static str, Sim)>, SimE
     };
     sim.replay(event)?;
     if let Sim::Flash(medium) = sim {
-        let steps = before..medium.outstanding();
+        let steps = (before..medium.outstanding()).filter(|_| choose());
         found.extend(steps.map(|step| (POWER, Sim::Flash(medium.cut(step)))));
     }
     Ok(found)
 }
 
 /// What cuts leave that come when everything was issued.
-fn whole(sim: &Sim) -> Vec<Sim> {
+fn whole(sim: &Sim, choose: &mut dyn FnMut() -> bool) -> Vec<Sim> {
     match sim {
-        Sim::Memory(_) => vec![sim.cut()],
+        Sim::Memory(_) => choose().then(|| sim.cut()).into_iter().collect(),
         Sim::Flash(medium) => {
-            let steps = 0..=medium.outstanding();
+            let steps = (0..=medium.outstanding()).filter(|_| choose());
             steps.map(|step| Sim::Flash(medium.cut(step))).collect()
         }
     }

@@ -1,6 +1,7 @@
 //! Goes through the states of one cut.
 
-use super::{Bounds, Counterexample, Cut, Explorer, Run, Tally, cuts};
+use super::cuts::spread;
+use super::{Bounds, Counterexample, Cut, Explorer, Run, Tally};
 use crate::script::Op;
 use crate::seed::mix;
 use crate::sim::{Chooser, Decision, Event, Pattern, Sim, Trail};
@@ -58,11 +59,11 @@ impl Explorer<'_> {
         for leaf in chosen.leaves {
             let mut origin = cut.sim.clone();
             origin.pin(&leaf.decisions);
-            let inner = cuts(&origin, &leaf.journal, &leaf.spans)
-                .map_err(|error| self.found(vec![], error.into()))?;
             let choices = leaf.decisions.iter().map(|d| d.choice as u64);
-            let seed: Vec<u64> = choices.chain([inner.len() as u64]).collect();
-            let (inner, left_out) = super::spread(inner, bounds.nested_cuts, mix(&seed));
+            let seed: Vec<u64> = choices.chain([leaf.journal.len() as u64]).collect();
+            let most = bounds.nested_cuts;
+            let (inner, left_out) = spread(&origin, &leaf.journal, &leaf.spans, most, mix(&seed))
+                .map_err(|error| self.found(vec![], error.into()))?;
             tally.level(depth + 1).left_out += left_out;
             for deeper in inner {
                 let result = self.cut(&deeper, depth + 1, bounds.deeper(), tally);

@@ -92,22 +92,12 @@ pub fn explore(
     };
     let (origin, start) = explorer.prepare(bounds)?;
     let (sim, spans) = explorer.run(&origin, &start)?;
-    let cuts = cuts(&origin, sim.rig().journal(), &spans)
+    let seed = mix(&[workload.name.len() as u64]);
+    let (cuts, left_out) = cuts::spread(&origin, sim.rig().journal(), &spans, bounds.cuts, seed)
         .map_err(|error| explorer.found(Vec::new(), error.into()))?;
-    let (cuts, left_out) = spread(cuts, bounds.cuts, mix(&[workload.name.len() as u64]));
     let mut tally = explorer.all(cuts, bounds)?;
     tally.level(0).left_out += left_out;
     Ok(tally)
-}
-
-/// At most so many of the cuts, evenly spread, and how many that leaves out.
-fn spread(cuts: Vec<Cut>, most: usize, seed: u64) -> (Vec<Cut>, u64) {
-    let count = cuts.len();
-    let stride = count.div_ceil(most).max(1);
-    let first = seed as usize % stride;
-    let cuts: Vec<_> = cuts.into_iter().skip(first).step_by(stride).collect();
-    let left_out = (count - cuts.len()) as u64;
-    (cuts, left_out)
 }
 
 struct Explorer<'e> {

@@ -17,7 +17,9 @@ use indelible_tests::subject::Subject;
 pub fn a_full_store_does_not_deadlock() {
     for geometry in all() {
         for len in [0, 60, 110] {
-            full_and_emptied(geometry, len);
+            for tidy in [false, true] {
+                full_and_emptied(geometry, len, tidy);
+            }
         }
         full_and_restarted(geometry);
     }
@@ -41,7 +43,11 @@ fn fill(bench: &mut Bench, len: usize) -> Vec<Vec<u8>> {
         loop {
             match store.append(0, &[9; 50]) {
                 Ok(_) => {}
-                Err(Error::LogFull { log, needed, available }) => {
+                Err(Error::LogFull {
+                    log,
+                    needed,
+                    available,
+                }) => {
                     assert!(log == 0 && needed == 50 && available < 50);
                     return keys;
                 }
@@ -54,10 +60,14 @@ fn fill(bench: &mut Bench, len: usize) -> Vec<Vec<u8>> {
     keys
 }
 
-fn full_and_emptied(geometry: Geometry, len: usize) {
-    let what = format!("{}, values of {len}", name(geometry));
+fn full_and_emptied(geometry: Geometry, len: usize, tidy: bool) {
+    let what = format!("{}, values of {len}, tidied {tidy}", name(geometry));
     let mut bench = Bench::new(geometry, &[500]);
     let keys = fill(&mut bench, len);
+    if tidy {
+        let tidied = maintained(&mut bench);
+        assert!(!tidied.more, "{what}: it never ends: {tidied:?}");
+    }
     // Some in each session, each left as by a killed process.
     for some in keys.chunks(keys.len().div_ceil(4)) {
         let done = open(&mut bench.sim, Mode::ReadWrite, |store, _| {
@@ -70,11 +80,20 @@ fn full_and_emptied(geometry: Geometry, len: usize) {
         });
         assert_eq!(done.expect("it starts"), Ok(()), "{what}");
     }
-    let tidied = open(&mut bench.sim, Mode::ReadWrite, |store, _| store.maintain(5000));
-    let tidied = tidied.expect("it starts").expect("it maintains");
+    let tidied = maintained(&mut bench);
     let again = fill(&mut bench, len).len();
     let most = keys.len();
-    assert!(again * 20 >= most * 19, "{what}: {again} of {most} fit again, {tidied:?}");
+    assert!(
+        again * 20 >= most * 19,
+        "{what}: {again} of {most} fit again, {tidied:?}"
+    );
+}
+
+fn maintained(bench: &mut Bench) -> indelible::Maintained {
+    let done = open(&mut bench.sim, Mode::ReadWrite, |store, _| {
+        store.maintain(5000)
+    });
+    done.expect("it starts").expect("it maintains")
 }
 
 /// Power goes again and again and nothing is written: nothing is used up.
@@ -104,7 +123,10 @@ pub fn setup_over_an_old_store_with_the_same_id() {
         bench.run(&ops);
         let old = bench.sim.image();
         let size = bench.layout().segment_size as usize;
-        bench.real.setup(&mut bench.sim).expect("it is set up again");
+        bench
+            .real
+            .setup(&mut bench.sim)
+            .expect("it is set up again");
         bench.truth = Contents::empty(0);
         let what = name(geometry);
         let new = bench.sim.image();
@@ -162,7 +184,9 @@ pub fn sequences_never_wrap() {
         }
         assert_eq!(values, [Some(last), Some(b"w".to_vec())], "{what}");
         // Nothing wraps later either.
-        let again = open(&mut bench.sim, Mode::ReadWrite, |store, _| store.put(b"k", b""));
+        let again = open(&mut bench.sim, Mode::ReadWrite, |store, _| {
+            store.put(b"k", b"")
+        });
         let again = again.and_then(|put| put);
         assert_eq!(again, Err(Error::SequenceExhausted), "{what}");
     }
@@ -175,7 +199,9 @@ fn nearly_used_up(bench: &mut Bench, seq: u32) {
     let free = segments(&bench.sim).iter().rposition(|row| row.seq == 0);
     let free = free.expect("a free segment");
     let mut image = bench.sim.image();
-    let header = image.chunks(size).find(|segment| segment.starts_with(b"iNDL"));
+    let header = image
+        .chunks(size)
+        .find(|segment| segment.starts_with(b"iNDL"));
     let mut header = header.expect("a header")[..40].to_vec();
     // A log's: bits 2 and 3 of the flags.
     header[5] |= 3 << 2;
@@ -207,7 +233,15 @@ fn too_small_is_refused(geometry: Geometry) {
         logs: &[300],
     };
     let least = Layout::minimum(geometry, &config);
-    let with = |capacity| Layout::plan(Geometry { capacity, ..geometry }, &config);
+    let with = |capacity| {
+        Layout::plan(
+            Geometry {
+                capacity,
+                ..geometry
+            },
+            &config,
+        )
+    };
     assert!(with(least).is_ok(), "{}", name(geometry));
     let refused = with(least - u64::from(geometry.erase_unit));
     let sizes = matches!(refused, Err(indelible::GeometryError::Capacity { found, min })
@@ -219,7 +253,10 @@ fn a_shorter_medium_is_refused(geometry: Geometry) {
     let mut bench = Bench::new(geometry, &[]);
     bench.run(&[put(b"k", b"v"), Op::Close]);
     let capacity = geometry.capacity - u64::from(geometry.erase_unit);
-    let shorter = Geometry { capacity, ..geometry };
+    let shorter = Geometry {
+        capacity,
+        ..geometry
+    };
     let image = bench.sim.image();
     let mut sim = Sim::with_image(shorter, &image[..capacity as usize]);
     let refused = open(&mut sim, Mode::ReadWrite, |_, _| ());

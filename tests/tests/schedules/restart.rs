@@ -119,7 +119,11 @@ fn what_reads_blank_may_be_programmed(geometry: Geometry, end: &[Op]) {
     let mut bench = Bench::new(geometry, &[300]);
     let before = [put(b"k", b"0"), append(0, b"some")];
     bench.run(&[&before[..], end].concat());
-    let again = [put(b"k", b"again"), append(0, b"again and more"), put(b"l", b"")];
+    let again = [
+        put(b"k", b"again"),
+        append(0, b"again and more"),
+        put(b"l", b""),
+    ];
     for op in marginal_operations() {
         let mut bench = bench.clone();
         let tape = bench.tape(&[op]);
@@ -172,7 +176,11 @@ fn a_failed_flush_is_not_believed_later() {
     let mut bench = Bench::new(memory(), &[300]);
     bench.run(&[put(b"k", b"0"), append(0, b"some")]);
     for op in marginal_operations() {
-        let after = bench.clone().tape(core::slice::from_ref(&op)).after().clone();
+        let after = bench
+            .clone()
+            .tape(core::slice::from_ref(&op))
+            .after()
+            .clone();
         let legal = [bench.truth.clone(), after];
         // The same machine: its page cache shows what is not on the medium.
         let mut next = bench.on(failing_flush(&bench, &op), &bench.truth);

@@ -119,17 +119,16 @@ fn two_flushes_seal_their_own_group() {
     });
     done.expect("it starts").expect("it commits");
     let mut spec = indelible_tests::spec::Spec::of(bench.truth.clone());
-    let steps = [
-        put_step(b"a", b"with two flushes"),
-        put_step(b"b", b"too"),
-    ];
+    let steps = [put_step(b"a", b"with two flushes"), put_step(b"b", b"too")];
     for step in &steps {
         spec.tentatively(step).expect("a put is not refused");
     }
     spec.commit();
     bench.truth = spec.committed().clone();
     let all = frames(&bench.sim);
-    let from = all.iter().rposition(|frame| frame.first && frame.key == b"a");
+    let from = all
+        .iter()
+        .rposition(|frame| frame.first && frame.key == b"a");
     let group = &all[from.expect("the group")..];
     // All but the mark itself.
     let data = &group[..group.len() - 1];
@@ -164,7 +163,10 @@ fn a_lost_root_is_damage(geometry: Geometry) {
     assert!(row.seq > 10, "{}: too few successions", name(geometry));
     let all = frames(&bench.sim);
     let root: Vec<&Placed> = all.iter().filter(|f| f.segment == segment).collect();
-    assert_eq!(root[0].kind, "checkpoint", "the newest ledger segment is a root");
+    assert_eq!(
+        root[0].kind, "checkpoint",
+        "the newest ledger segment is a root"
+    );
     assert!(root.len() > 2, "puts stand behind the root");
     let start = segment as usize * size;
     let checkpoint = root[0].range();
@@ -173,13 +175,13 @@ fn a_lost_root_is_damage(geometry: Geometry) {
     for range in [checkpoint.clone(), header.start..checkpoint.end, whole] {
         for content in [vec![geometry.blank; range.len()], noise(range.len(), 1)] {
             let mut next = bench.clone();
-            next.sim.edit(|image| image[range.clone()].copy_from_slice(&content));
+            next.sim
+                .edit(|image| image[range.clone()].copy_from_slice(&content));
             let what = format!("{}: {range:?} of the root at {start}", name(geometry));
             match next.survey(Mode::ReadWrite) {
                 Err(Failure::Refused(why)) => assert!(why.contains("ledger"), "{what}: {why}"),
                 Err(other) => panic!("{what}: {other}"),
                 Ok((survey, report)) => {
-                    if !survey.wrong.is_empty() { for (i, s) in segments(&bench.sim).iter().enumerate() { eprintln!("{i} {s:?}"); } for f in &all { if f.kind == "link" || f.kind == "checkpoint" { eprintln!("{f:?}"); } } }
                     assert!(survey.wrong.is_empty(), "{what}: {survey:?} {report:?}");
                     assert!(report.damaged > 0, "{what}: {report:?}");
                 }
@@ -239,7 +241,8 @@ fn what_follows_a_bad_frame_is_found(geometry: Geometry) {
         let len = frame.len as usize;
         for content in [vec![geometry.blank; len], noise(len, 3)] {
             let mut next = bench.clone();
-            next.sim.edit(|image| image[frame.range()].copy_from_slice(&content));
+            next.sim
+                .edit(|image| image[frame.range()].copy_from_slice(&content));
             let what = format!("{}: {frame:?}", name(geometry));
             let (survey, report) = next.survey(Mode::ReadWrite).expect("it starts");
             assert!(survey.wrong.is_empty(), "{what}: {survey:?}");
@@ -303,4 +306,11 @@ fn holds_an_image(bench: &Bench, ghost: &[u8], at: usize) {
     let (survey, report) = next.survey(Mode::ReadWrite).expect("it starts");
     assert!(survey.wrong.is_empty(), "{what}: {survey:?}");
     assert!(report.damaged > 0, "{what}: {report:?}");
+    // Nor is it there once nothing is withheld any more.
+    let there = open(&mut next.sim, Mode::ReadWrite, |store, _| {
+        store.accept_damage()?;
+        store.contains(b"ghost")
+    });
+    let there = there.expect("it starts");
+    assert_eq!(there, Ok(false), "{what}: a ghost");
 }

@@ -60,7 +60,11 @@ fn torn_is_never_corrupt(geometry: Geometry, len: usize) {
         // One bit with nothing else programmed is noise in blank space.
         let bits: u32 = content.iter().map(|byte| byte.count_zeros()).sum();
         let noise = bits <= 1 && in_frame(&tape) == 1;
-        assert_eq!(report.torn.is_some(), undone && !noise, "{what}: {report:?}");
+        assert_eq!(
+            report.torn.is_some(),
+            undone && !noise,
+            "{what}: {report:?}"
+        );
     };
     let with = |arrived: &dyn Fn(usize) -> bool| {
         let mut content = vec![0xFF; last.bytes.len()];
@@ -74,7 +78,10 @@ fn torn_is_never_corrupt(geometry: Geometry, len: usize) {
     let place = format!("{}, {len} bytes", name(geometry));
     let stride = bits.len().div_ceil(48).max(1);
     for i in (0..bits.len()).step_by(stride) {
-        judge(format!("{place}: all but bit {i}"), &with(&|rank| rank != i));
+        judge(
+            format!("{place}: all but bit {i}"),
+            &with(&|rank| rank != i),
+        );
         judge(format!("{place}: bit {i} alone"), &with(&|rank| rank == i));
         judge(format!("{place}: below bit {i}"), &with(&|rank| rank < i));
         judge(format!("{place}: from bit {i}"), &with(&|rank| rank >= i));
@@ -83,7 +90,10 @@ fn torn_is_never_corrupt(geometry: Geometry, len: usize) {
         let mut rng = fastrand::Rng::with_seed(mix(&[sample, len as u64]));
         let likely = [64, 128, 192, 245][sample as usize % 4];
         let arrived: Vec<bool> = bits.iter().map(|_| rng.u8(..) < likely).collect();
-        judge(format!("{place}: sample {sample}"), &with(&|rank| arrived[rank]));
+        judge(
+            format!("{place}: sample {sample}"),
+            &with(&|rank| arrived[rank]),
+        );
     }
     // Cuts within the units before it.
     for (what, sim, legal) in tape.cuts(4) {
@@ -408,7 +418,10 @@ fn crash_and_flip_on_flash(geometry: Geometry) {
             let bit = earlier.at * 8 + mix(&[unit.at, earlier.at]) % bits;
             flip(&mut sim, &[bit]);
             let place = name(geometry);
-            let what = format!("{place}: the unit at {} is torn, bit {bit} flipped", unit.at);
+            let what = format!(
+                "{place}: the unit at {} is torn, bit {bit} flipped",
+                unit.at
+            );
             contained(&bench, sim, &tape, &what);
         }
     }

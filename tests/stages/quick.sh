@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Formatting, lints, the tests of the core and of the file target, and random
+# operations against the specification on every geometry: minutes, not tens.
+set -euo pipefail
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- -D warnings
+cargo test -p indelible -p indelible-dax
+cargo test -p indelible-tests --lib --test smoke --test random
