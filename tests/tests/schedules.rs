@@ -1,6 +1,6 @@
 //! The crash and corruption schedules that break naive stores, by name. What
-#![allow(clippy::doc_lazy_continuation)]
 //! each is about stands with its function in `schedules/`.
+#![allow(clippy::doc_lazy_continuation, clippy::manual_is_multiple_of)]
 
 #[path = "schedules/mod.rs"]
 mod schedules;

@@ -45,7 +45,7 @@ const LOGS: [u64; 2] = [3000, 1500];
 pub fn medium(order: Order, write_unit: u32) -> Geometry {
     let erase_unit = if write_unit > 32 { 4096 } else { 1024 };
     let segment = u64::from(erase_unit).max(2048);
-    let segments = if write_unit > 4 { 20 } else { 16 };
+    let segments = if write_unit > 4 { 22 } else { 19 };
     Geometry {
         capacity: segments * segment,
         write_unit,
