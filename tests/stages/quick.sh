@@ -4,5 +4,6 @@
 set -euo pipefail
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
-cargo test -p indelible -p indelible-dax
-cargo test -p indelible-tests --lib --test smoke --test random
+cargo test -p indelible
+cargo test -p indelible-dax --lib --test host --test round_trip
+cargo test -p indelible-tests --test smoke --test random
