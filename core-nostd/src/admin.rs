@@ -123,7 +123,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             blank: table
                 .count(Owner::Blank)
                 .plus(table.count(Owner::Unverified)),
-            dirty: table.count(Owner::Dirty).plus(table.count(Owner::Erasing)),
+            dirty: table
+                .count(Owner::Dirty)
+                .plus(table.count(Owner::Erasing))
+                .plus(table.count(Owner::Withheld)),
             live_bytes: self.live,
             tombstone_bytes: self.tombstones,
             kv_capacity: self.record_capacity(),
@@ -232,6 +235,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     None
                 };
                 visit(self.info(&frame, key));
+                Ok(frame.end())
+            }
+            // One bit of its count is missing, as the walk has judged.
+            Seen::Torn(frame) if frame.kind == Kind::Log && self.device.sum_agrees(&frame)? => {
+                visit(self.info(&frame, None));
+                Ok(frame.end())
+            }
+            // Its key has a newer value, so nothing is lost with it.
+            Seen::Damaged(frame, true)
+                if matches!(frame.kind, Kind::Put | Kind::Big) && !self.is_needed(&frame)? =>
+            {
+                let key = self.key_of(&frame, scratch);
+                let info = self.info(&frame, key);
+                visit(FrameInfo {
+                    kind: "superseded, damaged",
+                    ..info
+                });
                 Ok(frame.end())
             }
             seen => {

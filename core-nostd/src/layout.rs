@@ -76,6 +76,12 @@ pub(crate) fn checkpoint_len(shape: &Shape, logs: u32) -> u32 {
     frame_len(shape, Kind::Checkpoint, 0, body_len(shape.segments, logs))
 }
 
+/// Bytes that the logs' remainders take at most in a root.
+pub(crate) fn remainders_len(shape: &Shape, logs: u32) -> u32 {
+    let body = crate::multilog::WIDE.plus(shape.unit);
+    frame_len(shape, Kind::LogWide, 0, body).times(logs)
+}
+
 /// Record bytes that `segments` guarantee when no frame is longer than
 /// `frame_max`: what relocation can always pack again.
 pub(crate) fn record_capacity(
@@ -171,9 +177,10 @@ impl Layout {
         let logs = u32::try_from(config.logs.len()).unwrap_or(u32::MAX);
         let bytes = checkpoint_len(&shape, logs);
         let max = shape.payload() >> 2;
-        if bytes > max {
+        let with_remainders = bytes.plus(remainders_len(&shape, logs));
+        if bytes > max || with_remainders > max.times(2) {
             return Err(GeometryError::Checkpoint {
-                bytes: bytes.into(),
+                bytes: bytes.max(with_remainders >> 1).into(),
                 max: max.into(),
             });
         }
@@ -233,10 +240,12 @@ impl Layout {
     /// itself claims: only its capacity is believed.
     ///
     /// # Errors
-    /// [`Error::NotAStore`], [`Error::VersionUnsupported`], or the medium's.
+    /// [`Error::NotAStore`], also where power failed in [`crate::setup`],
+    /// [`Error::VersionUnsupported`], [`Error::LedgerLost`], or the medium's.
     pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
         let capacity = medium.geometry().capacity;
         let mut version = None;
+        let mut used = false;
         let mut tried: heapless::Vec<(u64, u32), 4> = heapless::Vec::new();
         let step = 256u64;
         let mut at = 0u64;
@@ -255,6 +264,7 @@ impl Layout {
                         if let Some(found) = crate::ledger::root::survey(&device)? {
                             return Self::surveyed(&shape, &found);
                         }
+                        used |= crate::ledger::root::ever_used(&device)?;
                     }
                 }
                 Parsed::OtherVersion(found) => version = Some(found),
@@ -267,7 +277,7 @@ impl Layout {
                 found,
                 supported: VERSION,
             }),
-            None if !tried.is_empty() => Err(Error::LedgerLost { at: 0 }),
+            None if used => Err(Error::LedgerLost { at: 0 }),
             None => Err(Error::NotAStore),
         }
     }

@@ -19,6 +19,9 @@ pub enum Owner {
     Dirty,
     /// Nobody; an erase is outstanding.
     Erasing,
+    /// Nobody; but a later start may read the medium's last unit otherwise and
+    /// see an owner. Taken last until the next root is durable.
+    Withheld,
     /// The ledger: commits and records in the order they were made.
     Ledger,
     /// Records that survived a reclaimed segment.
@@ -63,7 +66,7 @@ impl Segment {
     pub(crate) fn free(&self) -> bool {
         matches!(
             self.owner,
-            Owner::Blank | Owner::Unverified | Owner::Dirty | Owner::Erasing
+            Owner::Blank | Owner::Unverified | Owner::Dirty | Owner::Erasing | Owner::Withheld
         )
     }
 
@@ -77,7 +80,7 @@ pub(crate) struct Table<'a> {
     pub rows: &'a mut [Segment],
     pub next_seq: u32,
     /// How many segments each owner has.
-    counts: [u32; 7],
+    counts: [u32; 8],
     /// The segment whose erase is outstanding.
     erasing: Option<u32>,
 }
@@ -98,7 +101,7 @@ impl<'a> Table<'a> {
         let mut table = Table {
             rows,
             next_seq: 1,
-            counts: [0; 7],
+            counts: [0; 8],
             erasing: None,
         };
         table.recount();
@@ -107,7 +110,7 @@ impl<'a> Table<'a> {
 
     /// Counts owners anew after rows were changed in place.
     pub(crate) fn recount(&mut self) {
-        self.counts = [0; 7];
+        self.counts = [0; 8];
         for row in self.rows.iter() {
             if let Some(count) = self.counts.get_mut(row.owner as usize) {
                 *count = count.plus(1);
@@ -155,6 +158,32 @@ impl<'a> Table<'a> {
             .plus(self.count(Owner::Unverified))
             .plus(self.count(Owner::Dirty))
             .plus(self.count(Owner::Erasing))
+            .plus(self.count(Owner::Withheld))
+    }
+
+    /// Whatever was withheld is free for good.
+    pub(crate) fn yield_withheld(&mut self) {
+        for index in 0..u32::try_from(self.rows.len()).unwrap_or(u32::MAX) {
+            if self.get(index).owner == Owner::Withheld {
+                self.give(index, Owner::Dirty);
+            }
+        }
+    }
+
+    /// Erases a free segment at once; durable on return.
+    pub(crate) fn erase_now<M: Medium>(
+        &mut self,
+        device: &mut Device<M>,
+        index: u32,
+    ) -> Result<(), Error<M::Error>> {
+        device.erase(index)?;
+        device.flush()?;
+        self.flushed();
+        self.give(index, Owner::Blank);
+        if let Some(row) = self.row(index) {
+            row.erases = row.erases.plus(1);
+        }
+        Ok(())
     }
 
     /// The least worn segment of an owner.
@@ -284,8 +313,13 @@ impl<'a> Table<'a> {
         if let Some(index) = self.least_worn(Owner::Blank) {
             return Ok(index);
         }
-        if let Some(index) = self.least_worn(Owner::Unverified) {
-            self.give(index, Owner::Dirty);
+        for owner in [Owner::Unverified, Owner::Withheld] {
+            let none = self.erasing.is_none() && self.count(Owner::Dirty) == 0;
+            if let Some(index) = self.least_worn(owner)
+                && (none || owner == Owner::Unverified)
+            {
+                self.give(index, Owner::Dirty);
+            }
         }
         if self.erasing.is_none() && !self.erase_one(device)? {
             return Err(Error::Full {

@@ -165,6 +165,9 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) pressing: bool,
     /// Commits flush their data before their mark.
     pub(crate) two_flushes: bool,
+    /// Newer roots that were cut, the newest first: erased before anything
+    /// else is, for they may read as whole the next time.
+    pub(crate) cut_roots: crate::ledger::root::Unreadable,
     /// A root must be written before anything else.
     pub(crate) root_due: bool,
     pub(crate) group: Group,

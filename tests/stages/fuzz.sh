@@ -1,6 +1,7 @@
 # Each fuzzer for a while, from seeds that are made here.
 . tests/stages/lib.sh
 need_rust
+command -v c++ >/dev/null || need_packages g++
 
 seconds=${FUZZ_SECONDS:-60}
 [[ $(cargo fuzz --version 2>/dev/null) ]] || cargo install --locked cargo-fuzz

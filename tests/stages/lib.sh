@@ -11,10 +11,11 @@ lack() {
   exit 1
 }
 
-# need_rust [COMPONENT…]: the stable toolchain.
+# need_rust [COMPONENT…]: the stable toolchain, and the linker that it calls.
 need_rust() {
   command -v cargo >/dev/null ||
     lack "Rust's stable toolchain" "rustup toolchain install stable"
+  command -v cc >/dev/null || need_packages gcc libc6-dev
   local component
   for component in "$@"; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 && continue
@@ -41,21 +42,20 @@ need_packages() {
 }
 
 # need_target TARGET…: sets `cross_cargo` to a cargo command that builds core
-# for those targets: the own toolchain where it has them, else Debian's, which
-# builds the library for any target from its source package.
+# for those targets: the own toolchain, which rustup completes; where it cannot,
+# Debian's, which builds the library for any target from its source package.
 need_target() {
-  local name installed
-  installed=$(rustup target list --installed 2>/dev/null || true)
   cross_cargo=(cargo)
   build_std=()
+  local name absent=()
   for name in "$@"; do
-    grep -qx "$name" <<<"$installed" && continue
-    if ! command -v apt-get >/dev/null; then
-      lack "the target $name" "rustup target add $*"
-    fi
-    need_packages rustc-web cargo-web rust-web-src rust-web-llvm lld-22
-    cross_cargo=(env PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
-    build_std=(-Z build-std=core)
-    return
+    rustup target list --installed 2>/dev/null | grep -qx "$name" || absent+=("$name")
   done
+  [ ${#absent[@]} -gt 0 ] || return 0
+  echo "adding ${absent[*]}"
+  rustup target add "${absent[@]}" >/dev/null 2>&1 && return
+  command -v apt-get >/dev/null || lack "${absent[*]}" "rustup target add ${absent[*]}"
+  need_packages rustc-web cargo-web rust-web-src rust-web-llvm lld-22
+  cross_cargo=(env PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
+  build_std=(-Z build-std=core)
 }

@@ -7,6 +7,7 @@ for own in peers fuzz sizes; do
   cargo fmt --all --check --manifest-path "tests/$own/Cargo.toml"
 done
 cargo clippy --workspace --all-targets -- -D warnings
+cargo clippy --manifest-path tests/fuzz/cases/Cargo.toml --target-dir "$target/fuzz-cases" --all-targets -- -D warnings
 RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 for script in tests/run .ci/run tests/stages/*.sh; do
   bash -n "$script"

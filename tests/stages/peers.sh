@@ -1,7 +1,6 @@
 # The file target beside its peers, on disk and in memory.
 . tests/stages/lib.sh
 need_rust
-need_packages gcc libc6-dev
 
 mkdir -p "$target/peers"
 read -ra arguments <<<"${PEERS:-}"

@@ -44,6 +44,7 @@ mod judged {
         match mutant {
             Mutant::NoCommitFlush => vec![judge!(puts_on_memory)],
             Mutant::NoLinkFlush => vec![
+                judge!(sealing::succession_and_self_certified_puts),
                 judge!(transaction_over_succession_on_memory),
                 judge!(succession_on_memory),
             ],
@@ -71,11 +72,10 @@ mod judged {
     }
 
     /// The schedules that no mutant is given to; they judge all the same.
-    const OTHERS: [Judge; 4] = [
+    const OTHERS: [Judge; 3] = [
         judge!(damage::resurrects_no_old_versions),
         judge!(limits::sequences_never_wrap),
         judge!(restart::marginal_units_on_flash),
-        judge!(sealing::succession_and_self_certified_puts),
     ];
 
     #[test]

@@ -151,7 +151,9 @@ pub(crate) const LOGS_MAX: usize = 126;
 pub(crate) fn encode_segment(segment: &Segment) -> [u8; 32] {
     let mut bytes = [0u8; 32];
     let (owner, extent) = match segment.owner {
-        _ if segment.leaving => (1, 0),
+        // Whoever does not believe this checkpoint still sees an owner.
+        _ if segment.leaving => (1, 1),
+        Owner::Withheld => (1, 1),
         Owner::Blank | Owner::Unverified => (0, 0),
         Owner::Dirty | Owner::Erasing => (1, 0),
         Owner::Ledger => (2, segment.used),
@@ -176,7 +178,8 @@ pub(crate) fn decode_segment(bytes: &[u8]) -> Segment {
     };
     segment.owner = match owner {
         0 => Owner::Unverified,
-        1 => Owner::Dirty,
+        1 if extent == 0 => Owner::Dirty,
+        1 => Owner::Withheld,
         2 => Owner::Ledger,
         3 => Owner::Cold,
         _ => Owner::Log,

@@ -199,7 +199,13 @@ impl<M: Medium> Device<M> {
             && frame.kind.keyed()
             && self.compare_frame(&frame, name)? == Ordering::Equal
         {
-            return Ok((Ordering::Equal, frame));
+            // Nor may one make a record match that is another's.
+            return match self.judge(frame)? {
+                Seen::Whole(healed) if healed.patch.is_some() => {
+                    Ok((self.compare_frame(&healed, name)?, healed))
+                }
+                _ => Ok((Ordering::Equal, frame)),
+            };
         }
         match self.examine(place.segment, place.seq, place.at, end)? {
             Seen::Whole(frame) | Seen::Damaged(frame, true) => {

@@ -301,7 +301,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Whether the index points at a damaged record.
-    fn is_needed(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn is_needed(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
         let from = self.device.loc(Place {
             segment: frame.segment,
             seq: frame.seq,

@@ -38,6 +38,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let Some((segment, body)) = self.freed_entry() else {
             return Ok(());
         };
+        if Mutant::EraseBeforeFreed.on() {
+            self.device.erase(segment)?;
+        }
         let len = self.body_frame_len(Kind::Meta, body.len());
         if !self.fits(len) {
             return Ok(());

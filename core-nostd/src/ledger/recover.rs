@@ -4,6 +4,7 @@ use super::root::{NEWEST, Root, Unreadable};
 use super::walk::Walk;
 use crate::device::Device;
 use crate::error::Error;
+use crate::format::header::Stream;
 use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::layout::{Layout, log_segments, root_interval};
@@ -67,13 +68,17 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         store.load(&root)?;
         let walk = store.walk(&mut report)?;
         store.judge_unreadable(&unreadable, &mut report)?;
+        store.judge_unreached()?;
+        store.cut_roots = unreadable;
         store.settle(&walk, &mut report)?;
         Ok((store, report))
     }
 
-    /// Newer roots that cannot be read: one whose predecessor is open never
-    /// had anything committed behind it. One that the walk did not come to
-    /// had.
+    /// Newer roots that cannot be read. On unordered media one whose
+    /// predecessor is open never had anything committed behind it, and one that
+    /// the walk did not come to had. On ordered media what is behind it tells:
+    /// several starts in a row may have been cut in their roots, each having
+    /// read the one before as whole.
     fn judge_unreadable(
         &self,
         unreadable: &Unreadable,
@@ -83,12 +88,41 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             let Some((header, _)) = self.device.header(place.segment)? else {
                 continue;
             };
-            if header.n > self.chain.plus(1) {
+            if header.n <= self.chain {
+                continue;
+            }
+            let lost = if self.device.shape.ordered() {
+                self.device.was_used(*place, Stream::Root)?
+            } else {
+                header.n > self.chain.plus(1)
+            };
+            if lost {
                 let at = self.device.shape.address(place.segment, 0);
                 return Err(Error::LedgerLost { at });
             }
-            if header.n > self.chain {
-                report.torn_successions = report.torn_successions.plus(1);
+            report.torn_successions = report.torn_successions.plus(1);
+        }
+        Ok(())
+    }
+
+    /// A ledger segment with frames in it that the walk did not come to: the
+    /// one before it, whose link was durable first, is gone as a whole.
+    fn judge_unreached(&self) -> Result<(), Error<M::Error>> {
+        let at = self.device.shape.start;
+        for segment in 0..self.device.shape.segments {
+            let Some((header, _)) = self.device.header(segment)? else {
+                continue;
+            };
+            let seq = header.seq;
+            let beyond = header.n > self.chain && seq > self.tail.seq;
+            if header.stream == Stream::Ledger
+                && beyond
+                && self
+                    .device
+                    .was_used(Place { segment, seq, at }, header.stream)?
+            {
+                let at = self.device.shape.address(segment, 0);
+                return Err(Error::LedgerLost { at });
             }
         }
         Ok(())
@@ -141,6 +175,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             link_due: None,
             pressing: false,
             two_flushes: false,
+            cut_roots: Unreadable::new(),
             root_due: false,
             group: Group::default(),
             cold: None,
@@ -246,6 +281,11 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             log.distrust(ordered);
         }
         self.root_due = ordered || !walk.closed || walk.spoiled || self.tail_spoiled()?;
+        if ordered && walk.closed {
+            // The close says nothing more, and its last unit may decay yet.
+            self.tail = walk.newest_last;
+            self.mark_used(self.tail);
+        }
         if self.mode == Mode::ReadOnly || walk.closed && report.torn.is_none() {
             return Ok(());
         }
@@ -317,6 +357,11 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             }
             if row.free() && header.seq >= self.root_seq {
                 report.abandoned = report.abandoned.plus(1);
+                // What a group opened that was cut, unless it reads as whole
+                // the next time.
+                if self.device.shape.ordered() {
+                    self.table.give(segment, Owner::Withheld);
+                }
             }
             if let Some(row) = self.table.row(segment) {
                 row.erases = row.erases.max(header.erases);
@@ -365,6 +410,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// touched go on in copies, then a new root records every cut.
     fn restart(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
         self.root_due = true;
+        self.erase_cut_roots()?;
         let shape = self.device.shape;
         for log in 0..self.logs.len() {
             let touched = walk
@@ -375,6 +421,10 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             let state = *self.log(log)?;
             let (n, within) = split(&shape, state.committed.tail);
             if !touched || within == 0 || state.broken || Mutant::NoCopyOn.on() {
+                continue;
+            }
+            if shape.ordered() && self.certainly_free() < 2 {
+                // The first append makes the copy.
                 continue;
             }
             let segment = match self.copy_tail(log) {
@@ -392,21 +442,41 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 state.frontier = crate::multilog::Frontier::Known;
             }
         }
-        let newest = walk.newest.map(|(start, end)| {
-            if start.segment == end.segment {
-                (start, end)
-            } else {
-                (
-                    Place {
-                        at: shape.start,
-                        ..end
-                    },
-                    end,
-                )
-            }
-        });
-        self.write_root(newest)?;
+        self.write_root(self.in_doubt(walk))?;
         // Every start takes a segment, so it gives back what is missing.
         self.regain()
+    }
+
+    /// The part of the newest group that may not be on the medium for good: on
+    /// ordered media its last frame, else what its flush was to make durable,
+    /// for a flush that failed leaves it in a cache alone.
+    fn in_doubt(&self, walk: &Walk) -> Option<(Place, Place)> {
+        let (start, end) = walk.newest?;
+        let at = self.device.shape.start;
+        Some(if self.device.shape.ordered() {
+            (walk.newest_last, end)
+        } else if start.segment == end.segment {
+            (start, end)
+        } else {
+            (Place { at, ..end }, end)
+        })
+    }
+
+    /// Free segments that no other reading of the medium's last unit needs.
+    fn certainly_free(&self) -> u32 {
+        self.table.free().minus(self.table.count(Owner::Withheld))
+    }
+
+    /// Erases newer roots that were cut, so that none of them is ever read as
+    /// whole once anything that it may need is gone.
+    pub(crate) fn erase_cut_roots(&mut self) -> Result<(), Error<M::Error>> {
+        let roots = core::mem::take(&mut self.cut_roots);
+        let ordered = self.device.shape.ordered();
+        for root in roots.iter().filter(|_| ordered) {
+            if self.table.get(root.segment).free() {
+                self.table.erase_now(&mut self.device, root.segment)?;
+            }
+        }
+        Ok(())
     }
 }

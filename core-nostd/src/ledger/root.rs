@@ -30,6 +30,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let inherited = self.root_due && self.device.shape.ordered();
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
+        self.erase_cut_roots()?;
         self.may_take(0)?;
         let old = self.tail;
         self.mark_used(old);
@@ -59,11 +60,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             Some((from, to)) => self.records_between(from, to)?,
             None => 0,
         };
-        let checkpoint = crate::layout::checkpoint_len(
-            &self.device.shape,
-            u32::try_from(self.logs.len()).unwrap_or(0),
-        );
-        let inside = self.fits(checkpoint.plus(bytes).plus(self.remainders_len()));
+        let logs = u32::try_from(self.logs.len()).unwrap_or(0);
+        let own = crate::layout::checkpoint_len(&self.device.shape, logs)
+            .plus(crate::layout::remainders_len(&self.device.shape, logs));
+        let inside = self.fits(own.plus(bytes));
         if let Some((from, _)) = newest
             && inside
         {
@@ -103,10 +103,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         self.mark_used(self.tail);
         self.release_leaving();
+        self.table.yield_withheld();
         self.root_seq = seq;
         self.since_root = 0;
         self.root_due = false;
-        self.link_due = (!inherited).then_some(old);
+        let due = !inherited && !Mutant::LinkBeforeRoot.on();
+        self.link_due = due.then_some(old);
         Ok(())
     }
 
@@ -254,14 +256,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         Ok(bytes)
     }
-
-    /// Bytes that the logs' remainders take at most.
-    fn remainders_len(&self) -> u32 {
-        let body = usize::try_from(crate::multilog::WIDE).unwrap_or(0);
-        let unit = usize::try_from(self.device.shape.unit).unwrap_or(0);
-        let frame = self.body_frame_len(Kind::LogWide, body.plus(unit));
-        frame.times(u32::try_from(self.logs.len()).unwrap_or(0))
-    }
 }
 
 /// Root segments that cannot be read, the newest first.
@@ -334,14 +328,13 @@ impl<M: Medium> Device<M> {
     }
 
     /// Whether a root that ends at `end` is known to be whole for good: on
-    /// ordered media a frame stands behind it.
+    /// ordered media the confirming frame behind it was begun.
     fn confirmed(&self, root: &Root, end: u32) -> Result<bool, Error<M::Error>> {
         if !self.shape.ordered() {
             return Ok(true);
         }
-        let (segment, seq) = (root.frame.segment, root.frame.seq);
-        let seen = self.examine(segment, seq, end, self.shape.link_at)?;
-        Ok(matches!(seen, Seen::Whole(_)))
+        let (bits, _) = self.programmed(root.frame.segment, end, self.shape.link_at)?;
+        Ok(bits > 0)
     }
 
     pub(crate) fn log_row(&self, root: &Root, log: u32) -> Result<LogRow, Error<M::Error>> {
@@ -433,6 +426,26 @@ impl<M: Medium> Device<M> {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether anything was ever committed in a store of which no root can be read:
+/// else power failed in its setup.
+pub(crate) fn ever_used<M: Medium>(device: &Device<M>) -> Result<bool, Error<M::Error>> {
+    let at = device.shape.start;
+    for segment in 0..device.shape.segments {
+        let Some((header, _)) = device.header(segment)? else {
+            continue;
+        };
+        let seq = header.seq;
+        let used = match header.stream {
+            Stream::Cold | Stream::Log => true,
+            stream => device.was_used(Place { segment, seq, at }, stream)?,
+        };
+        if used {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What a root says of the store's size.

@@ -3,6 +3,7 @@
 //! What is found at a place where no whole frame stands is decided here; the
 //! cases and their reasons are the recovery table of ARCHITECTURE.md.
 
+use crate::device::Device;
 use crate::error::Error;
 use crate::format::frame::{Control, Frame, Kind, LINK_BODY, Meta, Seen};
 use crate::format::header::Stream;
@@ -19,6 +20,9 @@ use crate::store::{Place, Store};
 /// before the rest of it counts as damaged: bounds the work on hostile images.
 const FALSE_FRAMES_MAX: u32 = 256;
 
+/// The groups of a root on ordered media: its own and the confirming one.
+const ROOT_GROUPS: u32 = 2;
+
 /// What the walk found out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Walk {
@@ -31,6 +35,12 @@ pub(crate) struct Walk {
     /// The last committed group.
     pub newest: Option<(Place, Place)>,
     pub newest_logs: u128,
+    /// Its last frame.
+    pub newest_last: Place,
+    /// The segment that it freed.
+    newest_freed: Option<u32>,
+    /// How many groups have ended since the root's beginning.
+    groups: u32,
     /// Its bytes were durable before its mark.
     flushed: bool,
     /// The last committed group was a close, and nothing follows.
@@ -127,7 +137,24 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.drop_open_group(&mut walk, committed, report);
         }
         self.mark_used(self.tail);
+        self.withhold(&walk);
         Ok(walk)
+    }
+
+    /// On ordered media the unit that was being programmed when power failed
+    /// may read otherwise the next time. What only the newest group freed, or
+    /// a root with nothing behind its confirming frame, is free in one reading
+    /// and not in the other.
+    fn withhold(&mut self, walk: &Walk) {
+        if !self.device.shape.ordered() || walk.groups > ROOT_GROUPS {
+            self.table.yield_withheld();
+        }
+        if let Some(segment) = walk.newest_freed
+            && self.device.shape.ordered()
+            && self.table.get(segment).owner == Owner::Dirty
+        {
+            self.table.give(segment, Owner::Withheld);
+        }
     }
 
     pub(crate) fn note_patch(&mut self, frame: &Frame, report: &mut Report) {
@@ -222,6 +249,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             _ => None,
         };
         walk.open = false;
+        walk.groups = walk.groups.plus(1);
         if control == Some(Control::Abort) {
             self.logs_rolled_back(walk.logs);
             if walk.start.segment != self.tail.segment {
@@ -231,12 +259,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         walk.closed = control == Some(Control::Close);
         self.logs_committed(walk.logs);
-        if let Some(segment) = walk.freeing.take() {
+        walk.newest_freed = walk.freeing.take();
+        if let Some(segment) = walk.newest_freed {
             self.table.release(segment);
         }
         walk.flushed = control == Some(Control::CommitFlushed);
         walk.newest = Some((walk.start, self.tail));
         walk.newest_logs = walk.logs;
+        walk.newest_last = Place {
+            segment: frame.segment,
+            seq: frame.seq,
+            at: frame.at,
+        };
     }
 
     /// An append: moves the log's staged mark.
@@ -506,39 +540,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The first whole frame of the segment at or after an offset, and whether
     /// a group starts there or behind it.
     pub(crate) fn resync(&self, from: u32) -> Result<Option<(u32, bool)>, Error<M::Error>> {
-        self.resync_in(self.tail, from)
-    }
-
-    pub(crate) fn resync_in(
-        &self,
-        at: Place,
-        from: u32,
-    ) -> Result<Option<(u32, bool)>, Error<M::Error>> {
-        let shape = self.device.shape;
-        let mut pos = from.round_up(shape.unit);
-        let mut found = None;
-        let mut budget = FALSE_FRAMES_MAX;
-        while pos < shape.link_at && budget > 0 {
-            let parsed = self.device.parse(at.segment, at.seq, pos, shape.link_at)?;
-            let Some(frame) = parsed else {
-                pos = pos.plus(shape.unit);
-                continue;
-            };
-            budget = budget.minus(1);
-            if let Seen::Whole(frame) = self.device.judge(frame)? {
-                if found.is_none() {
-                    found = Some(pos);
-                }
-                if frame.first || seals(&frame) {
-                    return Ok(found.map(|at| (at, true)));
-                }
-                pos = frame.end();
-                budget = budget.plus(1);
-            } else {
-                pos = pos.plus(shape.unit);
-            }
-        }
-        Ok(found.map(|at| (at, false)))
+        self.device.resync_in(self.tail, from)
     }
 
     pub(crate) fn damage(&mut self, hit: Hit, at: Place, len: u32, to: u32, report: &mut Report) {
@@ -637,29 +639,72 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether anything was committed in a segment that no link can be read to.
     fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Error<M::Error>> {
-        let link_at = self.device.shape.link_at;
+        let ordered = self.device.shape.ordered();
+        if stream == Stream::Root && !ordered {
+            return Ok(false);
+        }
+        self.device.was_used(place, stream)
+    }
+}
+
+impl<M: Medium> Device<M> {
+    /// Whether anything was committed in a ledger segment, as far as can be read.
+    pub(crate) fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Error<M::Error>> {
+        let link_at = self.shape.link_at;
         match stream {
             Stream::Ledger => {
-                let seen = self
-                    .device
-                    .examine(place.segment, place.seq, place.at, link_at)?;
+                let seen = self.examine(place.segment, place.seq, place.at, link_at)?;
                 Ok(matches!(seen, Seen::Whole(_)))
             }
-            // On ordered media what follows a root's checkpoint proves that
-            // the checkpoint was whole.
-            Stream::Root if self.device.shape.ordered() => {
-                let from = place.at.plus(self.device.shape.unit);
+            // A group behind a root's checkpoint proves that it was whole.
+            Stream::Root => {
+                let from = place.at.plus(self.shape.unit);
                 Ok(self.resync_in(place, from)?.is_some_and(|(_, first)| first))
             }
             _ => Ok(false),
         }
     }
 
+    pub(crate) fn resync_in(
+        &self,
+        at: Place,
+        from: u32,
+    ) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+        let shape = self.shape;
+        let mut pos = from.round_up(shape.unit);
+        let mut found = None;
+        let mut budget = FALSE_FRAMES_MAX;
+        while pos < shape.link_at && budget > 0 {
+            let parsed = self.parse(at.segment, at.seq, pos, shape.link_at)?;
+            let Some(frame) = parsed else {
+                pos = pos.plus(shape.unit);
+                continue;
+            };
+            budget = budget.minus(1);
+            if let Seen::Whole(frame) = self.judge(frame)? {
+                if found.is_none() {
+                    found = Some(pos);
+                }
+                if frame.first || seals(&frame) {
+                    return Ok(found.map(|at| (at, true)));
+                }
+                pos = frame.end();
+                budget = budget.plus(1);
+            } else {
+                pos = pos.plus(shape.unit);
+            }
+        }
+        Ok(found.map(|at| (at, false)))
+    }
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+
     /// Whether any whole frame of a ledger segment is there.
     fn holds_frames(&self, segment: u32, seq: u32) -> Result<bool, Error<M::Error>> {
         let at = self.device.shape.start;
         let place = Place { segment, seq, at };
-        Ok(self.resync_in(place, at)?.is_some())
+        Ok(self.device.resync_in(place, at)?.is_some())
     }
 
     /// Goes on in the next ledger segment, if there is one.

@@ -149,6 +149,35 @@ pub fn succession_and_self_certified_puts() {
         a_lost_root_is_damage(geometry);
         a_torn_root_costs_nothing(geometry);
     }
+    a_link_may_be_half_there();
+}
+
+/// A transaction goes on in another segment; of the link to that, and of its
+/// header, any words are missing.
+fn a_link_may_be_half_there() {
+    let mut bench = Bench::new(memory(), &[]);
+    bench.run(&[put(b"k", b"before")]);
+    let size = u64::from(bench.layout().segment_size);
+    let large = (0..24).map(|i| put_step(&[b'b', i], &[i; 100])).collect();
+    let tape = bench.tape(&[Op::Transaction(large)]);
+    let mut links = 0;
+    for epoch in tape.epochs() {
+        let mut words = epoch.written.clone();
+        words.retain(|at| at % size >= size - 24 || at % size < 40);
+        links += usize::from(words.iter().any(|at| at % size >= size - 24));
+        for subset in 0..1u32 << words.len().min(8) {
+            let missing = |at: u64| {
+                let rank = words.iter().position(|word| *word == at);
+                rank.is_some_and(|rank| subset >> (rank % 8) & 1 == 1)
+            };
+            let sim = tape.cut_at(&epoch, |at| !missing(at));
+            let what = format!("words {subset:08b} of link and header are missing");
+            let mut next = bench.on(sim, tape.before());
+            next.resume(&what, &tape.legal(epoch.flush), &[]);
+            next.goes_on(&what);
+        }
+    }
+    assert!(links > 0, "no link was written");
 }
 
 fn a_lost_root_is_damage(geometry: Geometry) {

@@ -37,6 +37,7 @@ fn owner(info: &SegmentInfo) -> &'static str {
         Owner::Unverified => "unverified",
         Owner::Dirty => "dirty",
         Owner::Erasing => "erasing",
+        Owner::Withheld => "withheld",
         Owner::Ledger => "ledger",
         Owner::Cold => "relocated",
         Owner::Log => "log",
@@ -48,7 +49,7 @@ fn letter(info: &SegmentInfo) -> char {
     match info.owner {
         _ if info.damaged => '!',
         Owner::Blank | Owner::Unverified => '.',
-        Owner::Dirty | Owner::Erasing => 'x',
+        Owner::Dirty | Owner::Erasing | Owner::Withheld => 'x',
         Owner::Ledger => 'L',
         Owner::Cold => 'C',
         Owner::Log => char::from_digit(u32::from(info.log) % 10, 10).unwrap_or('0'),
