@@ -91,7 +91,10 @@ pub(crate) fn record_capacity(
     frame_max: u32,
 ) -> u64 {
     let usable = record_segments.minus(RESERVE).minus(interval.minus(1));
-    u64::from(usable).times(u64::from(shape.payload().minus(frame_max)))
+    // Every relocation begins with a run frame, and may leave less than the
+    // longest frame unused at the segment's end.
+    let lost = frame_max.plus(frame_len(shape, Kind::Run, 0, 8));
+    u64::from(usable).times(u64::from(shape.payload().minus(lost)))
 }
 
 fn check_units(geometry: &Geometry) -> Result<(), GeometryError> {

@@ -649,6 +649,7 @@ impl<M: Medium> Device<M> {
         let len = usize::try_from(frame.trailer).unwrap_or(8);
         if let Some(part) = trailer.get_mut(..len) {
             self.read(frame.segment, frame.trailer_at(), part)?;
+            apply(frame.patch, frame.len.minus(frame.trailer), part);
         }
         Ok(u32_at(trailer, 0) & self.mask(frame))
     }
@@ -831,10 +832,6 @@ impl<M: Medium> Device<M> {
     pub(crate) fn log_sum(&self, frame: &Frame) -> Result<u32, Error<M::Error>> {
         let mut trailer = [0u8; 8];
         self.trailer(frame, &mut trailer)?;
-        let patched = frame
-            .patch
-            .filter(|patch| patch.at >= frame.len.minus(frame.trailer));
-        apply(patched, frame.len.minus(frame.trailer), &mut trailer);
         let bits = 16u32.minus(count_bits(&self.shape, 4));
         Ok(u32_at(&trailer, 0).wrapping_shr(bits) & 0xFFFF)
     }

@@ -43,8 +43,10 @@ struct Victim {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reclaim {
     victim: Option<Victim>,
-    /// The order of the open cold segment's last run.
+    /// The order that relocated records stand for; renewed with each root.
     rank: u64,
+    /// The order of the open cold segment's last run; zero for none.
+    run: u64,
 }
 
 /// Free segments below which every commit does its share of reclaiming.
@@ -229,7 +231,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let rank = if Mutant::ColdRanksLast.on() {
             Shape::rank(row.n, 0)
         } else {
-            Shape::rank(self.tail.seq, self.tail.at)
+            self.cold_rank()
         };
         let place = Place {
             segment,
@@ -242,6 +244,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             stage,
             filled: None,
         });
+    }
+
+    /// The order that a victim's records stand for: a place of the ledger that
+    /// nothing reclaimable is newer than, and that whatever comes later is
+    /// behind. One serves until the next root, so runs are few.
+    fn cold_rank(&mut self) -> u64 {
+        if self.reclaim.rank < Shape::rank(self.root_seq, 0) {
+            self.reclaim.rank = Shape::rank(self.tail.seq, self.tail.at);
+        }
+        self.reclaim.rank
     }
 
     /// Whether a segment may be reclaimed: records, wholly before the root,
@@ -486,7 +498,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let len = frame_len(&shape, frame.kind, frame.key_len, body.len());
         let run = frame_len(&shape, Kind::Run, 0, 8);
         let mut cold = self.cold_place(len.plus(run), rank)?;
-        if self.reclaim.rank != rank {
+        if self.reclaim.run != rank {
             let spec = Spec::new(Kind::Run);
             let bytes = rank.to_le_bytes();
             let (segment, seq, at) = (cold.segment, cold.seq, cold.at);
@@ -498,7 +510,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 &[],
                 &[Part::Bytes(&bytes)],
             )?);
-            self.reclaim.rank = rank;
+            self.reclaim.run = rank;
         }
         // A copy must not look newer than damage that may hide its successor.
         let spec = Spec {
@@ -536,7 +548,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(row) = self.table.row(segment) {
             row.n = u32::try_from(rank >> 32).unwrap_or(0);
         }
-        self.reclaim.rank = 0;
+        self.reclaim.run = 0;
         let cold = Place {
             segment,
             seq,

@@ -132,12 +132,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         old: Option<&Frame>,
         frame_max: u32,
     ) -> Result<(), Error<M::Error>> {
-        let mut rounds = self.device.shape.segments;
+        // Everything older goes first, then the tombstones themselves.
+        let mut rounds = self.device.shape.segments.times(2);
         loop {
             let result = self.may_add(len, old, frame_max);
             let hopeless = self.tombstones < len || self.group.open || rounds == 0;
-            if result.is_ok() || hopeless || !self.reclaim_oldest()? {
+            if result.is_ok() || hopeless {
                 return result;
+            }
+            match self.reclaim_oldest() {
+                Ok(true) => {}
+                Ok(false) | Err(Error::Full { .. }) => return result,
+                Err(other) => return Err(other),
             }
             rounds = rounds.minus(1);
         }

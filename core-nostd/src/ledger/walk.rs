@@ -699,7 +699,6 @@ impl<M: Medium> Device<M> {
 }
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
-
     /// Whether any whole frame of a ledger segment is there.
     fn holds_frames(&self, segment: u32, seq: u32) -> Result<bool, Error<M::Error>> {
         let at = self.device.shape.start;
