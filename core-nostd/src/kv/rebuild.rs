@@ -30,6 +30,8 @@ struct Stream {
     /// Ledger: frames before this offset belong to an aborted group, or to
     /// one whose fate is lost.
     skip: u32,
+    /// Ledger: the start of the group that comes next may be damaged.
+    headless: bool,
 }
 
 impl Stream {
@@ -41,6 +43,7 @@ impl Stream {
             rank: 0,
             done: false,
             skip: 0,
+            headless: false,
         }
     }
 
@@ -174,8 +177,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 let starts = if frame.first {
                     !frame.last
                 } else {
-                    at.at == self.device.shape.start
+                    at.at == self.device.shape.start || stream.headless
                 };
+                stream.headless = false;
                 if stream.owner == Owner::Ledger && starts {
                     stream.skip = self.skip_until(&frame, stream.end)?;
                 }
@@ -211,6 +215,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.tail = tail;
         let to = next?.map_or(stream.end, |(to, _)| to.min(stream.end));
         stream.place.at = to;
+        stream.headless = true;
         let until = match stream.owner {
             Owner::Cold => stream.rank,
             _ => Shape::rank(at.seq, to),
@@ -237,28 +242,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Where the frames of a group that did not commit end; zero for one that
-    /// did. Looks on to the group's end in this segment; a group that goes on
-    /// in the next one is committed, or its segment's extent would be shorter.
+    /// did. Looks on to the group's end in this segment, or to damage, which
+    /// may hide that end; a group that goes on in the next segment is
+    /// committed, or its segment's extent would be shorter.
     fn skip_until(&self, first: &Frame, end: u32) -> Result<u32, Error<M::Error>> {
         let mut at = first.at;
-        let mut damaged = false;
-        let unit = self.device.shape.unit;
         while at < end {
             let parsed = self.device.parse(first.segment, first.seq, at, end)?;
             let frame = match parsed {
                 Some(frame) => frame,
                 None => match self.device.examine(first.segment, first.seq, at, end)? {
                     Seen::Whole(frame) => frame,
-                    _ => {
-                        damaged = true;
-                        at = at.plus(unit);
-                        continue;
-                    }
+                    _ => return Ok(at),
                 },
             };
             if frame.first && frame.at != first.at {
                 // The end of the group was lost.
-                return Ok(if damaged { at } else { 0 });
+                return Ok(at);
             }
             if frame.last {
                 let control = if frame.kind == Kind::Control {
@@ -271,7 +271,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             at = frame.end();
         }
-        Ok(if damaged { end } else { 0 })
+        Ok(0)
     }
 
     /// Enters a record that is newer than everything entered before.
