@@ -123,7 +123,6 @@ fn a_store_survives_many_power_cuts() {
 }
 
 #[test]
-#[ignore = "units that decay in a later power cycle still find roots without a fallback"]
 fn a_store_survives_units_that_read_differently_from_one_look_to_the_next() {
     everywhere("a_store_survives_units", 1);
 }

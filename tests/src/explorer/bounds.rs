@@ -43,7 +43,7 @@ impl Bounds {
                 exhaustive_bits: 4,
                 samples: 2,
                 flickers: 0,
-                decays: false,
+                decays: true,
             },
             threads: 1,
         }
