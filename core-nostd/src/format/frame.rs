@@ -601,6 +601,22 @@ impl<M: Medium> Device<M> {
         }
     }
 
+    /// The frame at an offset, if a walk would take it: whole, or a short log
+    /// frame of whose count alone a bit is missing.
+    pub(crate) fn accepted(
+        &self,
+        segment: u32,
+        seq: u32,
+        at: u32,
+        end: u32,
+    ) -> Result<Option<Frame>, Error<M::Error>> {
+        Ok(match self.examine(segment, seq, at, end)? {
+            Seen::Whole(frame) => Some(frame),
+            Seen::Torn(frame) if frame.kind == Kind::Log && self.sum_agrees(&frame)? => Some(frame),
+            _ => None,
+        })
+    }
+
     /// Tries every single flip of a first word that fails its check.
     fn heal_word(
         &self,
@@ -680,6 +696,29 @@ impl<M: Medium> Device<M> {
         let mut trailer = [0u8; 8];
         let kept = self.trailer(frame, &mut trailer)?;
         Ok((kept ^ self.frame_sum(frame)?) & self.mask(frame) == 0)
+    }
+
+    /// Whether the key and body of a copy are those that a frame's checksum is
+    /// of.
+    pub(crate) fn same_content(
+        &self,
+        frame: &Frame,
+        copy: &Frame,
+    ) -> Result<bool, Error<M::Error>> {
+        let mut header = [0u8; LONG as usize];
+        let len = usize::try_from(frame.header_len()).unwrap_or(0);
+        let header = header.get_mut(..len).unwrap_or_default();
+        self.read_in(frame, frame.at, header)?;
+        let mut state = self.shape.salt(frame.seq, frame.at);
+        state = self.medium.crc32c(state, header);
+        let content = frame.key_len.plus(frame.body_len);
+        state = self.sum(copy.segment, copy.key_at(), content, state)?;
+        let written = frame.header_len().plus(content).plus(frame.trailer);
+        for _ in 0..frame.len.minus(written) {
+            state = self.medium.crc32c(state, &[self.shape.geometry.blank]);
+        }
+        let mut trailer = [0u8; 8];
+        Ok((self.trailer(frame, &mut trailer)? ^ state) & self.mask(frame) == 0)
     }
 
     fn judge_ordered(&self, frame: Frame, difference: u32) -> Result<Seen, Error<M::Error>> {

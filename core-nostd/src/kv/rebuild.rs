@@ -7,14 +7,14 @@
 
 use super::name::{Class, Name};
 use crate::error::Error;
-use crate::format::frame::{Control, Frame, Kind, Seen};
+use crate::format::frame::{Control, Frame, Kind, Seen, frame_len};
 use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::math::{Saturate, u64_at};
 use crate::medium::Medium;
 use crate::mutants::Mutant;
 use crate::report::{Hit, Report};
-use crate::segments::Owner;
+use crate::segments::{Owner, Segment};
 use crate::store::{Group, Place, Store};
 
 /// A walk through the segments of one owner, in order of sequence.
@@ -24,8 +24,9 @@ struct Stream {
     place: Place,
     /// Where the segment's committed frames end.
     end: u32,
-    /// Cold: the order of the run.
+    /// Cold: the order of the run, and its mark.
     rank: u64,
+    odd: bool,
     done: bool,
     /// Ledger: frames before this offset belong to an aborted group, or to
     /// one whose fate is lost.
@@ -41,6 +42,7 @@ impl Stream {
             place: Place::default(),
             end: 0,
             rank: 0,
+            odd: false,
             done: false,
             skip: 0,
             headless: false,
@@ -137,6 +139,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             && frame.kind == Kind::Run
         {
             stream.rank = self.run_rank(&frame)?.max(stream.rank);
+            stream.odd = frame.last;
         }
         if let Some(row) = self.table.row(at.segment) {
             row.n = u32::try_from(stream.rank >> 32).unwrap_or(0);
@@ -171,6 +174,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 }
                 if frame.kind == Kind::Run {
                     stream.rank = self.run_rank(&frame)?.max(stream.rank);
+                    stream.odd = frame.last;
                     return Ok(());
                 }
                 // A group starts here, or goes on from the segment before.
@@ -213,13 +217,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.tail = at;
         let next = self.resync(at.at.plus(self.device.shape.unit));
         self.tail = tail;
-        let to = next?.map_or(stream.end, |(to, _)| to.min(stream.end));
+        let mut to = next?.map_or(stream.end, |(to, _)| to.min(stream.end));
+        let mut until = Shape::rank(at.seq, to);
+        if stream.owner == Owner::Cold {
+            until = stream.rank;
+            if !self.in_same_run(stream, to)? {
+                (to, until) = self.next_run(stream, to)?;
+            }
+        }
         stream.place.at = to;
         stream.headless = true;
-        let until = match stream.owner {
-            Owner::Cold => stream.rank,
-            _ => Shape::rank(at.seq, to),
-        };
         let hit = if stream.owner == Owner::Cold {
             Hit::Cold
         } else {
@@ -239,6 +246,60 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             );
         }
         Ok(())
+    }
+
+    /// Whether the frame behind damage in a cold segment stands for the same
+    /// order as those before it: no run frame can have been lost.
+    fn in_same_run(&self, stream: &Stream, to: u32) -> Result<bool, Error<M::Error>> {
+        let at = stream.place;
+        let find = |at| {
+            self.device
+                .parse(stream.place.segment, stream.place.seq, at, stream.end)
+        };
+        let Some(behind) = find(to)? else {
+            return Ok(false);
+        };
+        if behind.kind == Kind::Run || behind.last != stream.odd {
+            return Ok(false);
+        }
+        // Of one mark, two runs have to be lost; one frame is none or one.
+        let run = frame_len(&self.device.shape, Kind::Run, 0, 8);
+        let one = find(at.at)?.is_some_and(|frame| frame.end() == to && frame.kind != Kind::Run);
+        Ok(one || to.minus(at.at) < run.times(2))
+    }
+
+    /// The next run frame at or behind an offset of a cold segment, and its
+    /// order; else where the segment ends, and the order of the next one.
+    fn next_run(&self, stream: &Stream, from: u32) -> Result<(u32, u64), Error<M::Error>> {
+        let place = stream.place;
+        let mut at = from;
+        while at < stream.end {
+            match self
+                .device
+                .examine(place.segment, place.seq, at, stream.end)?
+            {
+                Seen::Whole(frame) if frame.kind == Kind::Run => {
+                    return Ok((at, self.run_rank(&frame)?.max(stream.rank)));
+                }
+                Seen::Whole(frame) => at = frame.end(),
+                _ => at = at.plus(self.device.shape.unit),
+            }
+        }
+        let later = |row: &&Segment| row.owner == Owner::Cold && row.seq > place.seq;
+        let rows = self.table.rows.iter().enumerate();
+        let best = rows
+            .filter(|(_, row)| later(row))
+            .min_by_key(|(_, row)| row.seq);
+        if let Some((number, row)) = best {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let start = self.device.shape.start;
+            if let Seen::Whole(frame) = self.device.examine(number, row.seq, start, row.used)?
+                && frame.kind == Kind::Run
+            {
+                return Ok((stream.end, self.run_rank(&frame)?.max(stream.rank)));
+            }
+        }
+        Ok((stream.end, Shape::rank(self.tail.seq, self.tail.at)))
     }
 
     /// Where the frames of a group that did not commit end; zero for one that

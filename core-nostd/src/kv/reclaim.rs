@@ -47,6 +47,9 @@ pub(crate) struct Reclaim {
     rank: u64,
     /// The order of the open cold segment's last run; zero for none.
     run: u64,
+    /// Every other run of a segment has this mark on its frames: so a run that
+    /// is lost with its neighbours shows.
+    odd: bool,
 }
 
 /// Free segments below which every commit does its share of reclaiming.
@@ -499,7 +502,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let run = frame_len(&shape, Kind::Run, 0, 8);
         let mut cold = self.cold_place(len.plus(run), rank)?;
         if self.reclaim.run != rank {
-            let spec = Spec::new(Kind::Run);
+            self.reclaim.odd ^= self.reclaim.run != 0;
+            let spec = Spec {
+                last: self.reclaim.odd,
+                ..Spec::new(Kind::Run)
+            };
             let bytes = rank.to_le_bytes();
             let (segment, seq, at) = (cold.segment, cold.seq, cold.at);
             cold.at = at.plus(self.device.write_frame(
@@ -515,6 +522,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         // A copy must not look newer than damage that may hide its successor.
         let spec = Spec {
             first: self.doubt(Some(frame)).is_err(),
+            last: self.reclaim.odd,
             ..Spec::new(frame.kind)
         };
         let written =
@@ -549,6 +557,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             row.n = u32::try_from(rank >> 32).unwrap_or(0);
         }
         self.reclaim.run = 0;
+        self.reclaim.odd = false;
         let cold = Place {
             segment,
             seq,

@@ -1,9 +1,10 @@
 //! Opening a store: find the newest root, walk the ledger, build the index.
 
-use super::root::{NEWEST, Root, Unreadable};
+use super::root::{Newest, Root, Unreadable};
 use super::walk::Walk;
 use crate::device::Device;
 use crate::error::Error;
+use crate::format::frame::Seen;
 use crate::format::header::Stream;
 use crate::format::shape::Shape;
 use crate::index::Index;
@@ -15,6 +16,9 @@ use crate::mutants::Mutant;
 use crate::report::{Hit, Report, Torn};
 use crate::segments::{Owner, Table};
 use crate::store::{Group, Memory, Mode, Place, Store};
+
+/// How often a start looks at a medium that changes meanwhile.
+const LOOKS: u32 = 4;
 
 impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// Opens the store on a medium. `id`, if given, must be the store's.
@@ -48,13 +52,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         if mode == Mode::ReadWrite {
             device.flush()?;
         }
-        let (root, unreadable) = device.newest_root(NEWEST)?;
-        let Some(root) = root else {
-            let at = unreadable
-                .first()
-                .map_or(0, |place| shape.address(place.segment, 0));
-            return Err(Error::LedgerLost { at });
-        };
+        let (mut root, mut unreadable) = device.require_root()?;
         if let Some(expected) = id
             && expected != root.fixed.id
         {
@@ -64,14 +62,51 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             });
         }
         let mut store = Self::with(device, index, memory, &layout, &root, mode)?;
-        let mut report = Report::default();
-        store.load(&root)?;
-        let walk = store.walk(&mut report)?;
-        store.judge_unreadable(&unreadable, &mut report)?;
-        store.judge_unreached()?;
-        store.cut_roots = unreadable;
-        store.settle(&walk, &mut report)?;
-        Ok((store, report))
+        for look in 1..=LOOKS {
+            let mut report = Report::default();
+            if store.recover(&root, &unreadable, look == LOOKS, &mut report)? {
+                return Ok((store, report));
+            }
+            (root, unreadable) = store.device.require_root()?;
+        }
+        let at = shape.address(store.tail.segment, store.tail.at);
+        Err(Error::LedgerLost { at })
+    }
+
+    /// Takes the state from the medium. `false`: the unit that was being
+    /// programmed when power failed has read differently meanwhile; then all is
+    /// looked at again, or, the last time, taken as it is.
+    fn recover(
+        &mut self,
+        root: &Root,
+        unreadable: &Unreadable,
+        last: bool,
+        report: &mut Report,
+    ) -> Result<bool, Error<M::Error>> {
+        self.rewind(root)?;
+        let walk = self.walk(report)?;
+        self.judge_unreadable(unreadable, report)?;
+        self.judge_unreached()?;
+        self.cut_roots = unreadable.clone();
+        self.settle(&walk, last, report)
+    }
+
+    /// Goes back to what a root says, whatever was found behind it.
+    fn rewind(&mut self, root: &Root) -> Result<(), Error<M::Error>> {
+        self.damages.clear();
+        self.healed_bits = 0;
+        self.tail = Place {
+            segment: root.frame.segment,
+            seq: root.frame.seq,
+            at: self.device.shape.start,
+        };
+        self.chain = root.fixed.chain;
+        self.root_seq = root.frame.seq;
+        self.since_root = 0;
+        self.group = Group::default();
+        self.cold = None;
+        self.reclaim = crate::kv::reclaim::Reclaim::default();
+        self.load(root)
     }
 
     /// Newer roots that cannot be read. On unordered media one whose
@@ -267,33 +302,52 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
 
     /// After the walk: judge the newest group's data, fence sequences, build
     /// the index, and, after an unclean end, start anew.
-    fn settle(&mut self, walk: &Walk, report: &mut Report) -> Result<(), Error<M::Error>> {
+    fn settle(
+        &mut self,
+        walk: &Walk,
+        last: bool,
+        report: &mut Report,
+    ) -> Result<bool, Error<M::Error>> {
         let mut walk = *walk;
+        let ordered = self.device.shape.ordered();
+        if ordered && walk.closed {
+            // The close says nothing more, and its last unit may decay yet.
+            self.tail = walk.newest_last;
+            self.mark_used(self.tail);
+        }
         if !walk.closed && !self.newest_data_whole(&walk)? {
             self.undo_newest(&mut walk, report)?;
         }
         self.fence(report)?;
         self.check_tails(report)?;
         self.rebuild(report)?;
-        let ordered = self.device.shape.ordered();
+        if ordered && !walk.closed && !last && self.newest_changed(&walk, report) {
+            return Ok(false);
+        }
         report.clean = walk.closed && report.torn.is_none();
         for log in self.logs.iter_mut() {
             log.distrust(ordered);
         }
         self.root_due = ordered || !walk.closed || walk.spoiled || self.tail_spoiled()?;
-        if ordered && walk.closed {
-            // The close says nothing more, and its last unit may decay yet.
-            self.tail = walk.newest_last;
-            self.mark_used(self.tail);
-        }
         if self.mode == Mode::ReadOnly || walk.closed && report.torn.is_none() {
-            return Ok(());
+            return Ok(true);
         }
         if Mutant::ResumeBehindTorn.on() {
             self.root_due = false;
-            return Ok(());
+            return Ok(true);
         }
         self.restart(&walk)
+    }
+
+    /// Whether what the newest group left was damaged a moment after it was
+    /// whole.
+    fn newest_changed(&self, walk: &Walk, report: &Report) -> bool {
+        let last = walk.newest_last;
+        let at = self.device.shape.address(last.segment, last.at);
+        report.damages.iter().any(|damage| match damage.hit {
+            Hit::Log(log) => walk.touched(log),
+            _ => damage.at == at,
+        })
     }
 
     /// Whether the space behind the ledger's tail is not blank.
@@ -314,20 +368,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             return Ok(());
         };
         let torn = report.torn.map_or(0, |torn| torn.bytes);
-        let (root, _) = self.device.newest_root(NEWEST)?;
-        let Some(root) = root else {
-            return Ok(());
-        };
-        let shape = self.device.shape;
-        self.damages.clear();
-        self.tail = Place {
-            segment: root.frame.segment,
-            seq: root.frame.seq,
-            at: shape.start,
-        };
-        self.chain = root.fixed.chain;
-        self.since_root = 0;
-        self.load(&root)?;
+        let (root, _) = self.device.require_root()?;
+        self.rewind(&root)?;
         let mut again = Report::default();
         *walk = self.walk_until(&mut again, Some(start))?;
         walk.closed = false;
@@ -408,19 +450,14 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
 
     /// The first writes after an unclean end: logs that the newest group
     /// touched go on in copies, then a new root records every cut.
-    fn restart(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
+    fn restart(&mut self, walk: &Walk) -> Result<bool, Error<M::Error>> {
         self.root_due = true;
         self.erase_cut_roots()?;
         let shape = self.device.shape;
         for log in 0..self.logs.len() {
-            let touched = walk
-                .newest_logs
-                .wrapping_shr(u32::try_from(log).unwrap_or(127))
-                & 1
-                == 1;
             let state = *self.log(log)?;
             let (n, within) = split(&shape, state.committed.tail);
-            if !touched || within == 0 || state.broken || Mutant::NoCopyOn.on() {
+            if !walk.touched(log) || within == 0 || state.broken || Mutant::NoCopyOn.on() {
                 continue;
             }
             if shape.ordered() && self.certainly_free() < 2 {
@@ -442,24 +479,40 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 state.frontier = crate::multilog::Frontier::Known;
             }
         }
-        self.write_root(self.in_doubt(walk))?;
+        let newest = self.in_doubt(walk)?;
+        if !self.write_root(newest)? {
+            return Ok(false);
+        }
         // Every start takes a segment, so it gives back what is missing.
-        self.regain()
+        self.regain()?;
+        Ok(true)
     }
 
     /// The part of the newest group that may not be on the medium for good: on
     /// ordered media its last frame, else what its flush was to make durable,
     /// for a flush that failed leaves it in a cache alone.
-    fn in_doubt(&self, walk: &Walk) -> Option<(Place, Place)> {
-        let (start, end) = walk.newest?;
-        let at = self.device.shape.start;
-        Some(if self.device.shape.ordered() {
-            (walk.newest_last, end)
-        } else if start.segment == end.segment {
-            (start, end)
-        } else {
-            (Place { at, ..end }, end)
-        })
+    fn in_doubt(&self, walk: &Walk) -> Result<Option<Newest>, Error<M::Error>> {
+        let Some((start, to)) = walk.newest else {
+            return Ok(None);
+        };
+        let mut from = start;
+        if self.device.shape.ordered() {
+            from = walk.newest_last;
+            let seen = self
+                .device
+                .examine(from.segment, from.seq, from.at, to.at)?;
+            if matches!(seen, Seen::Damaged(..)) {
+                // It stays where it is, for its damage to stay known.
+                return Ok(None);
+            }
+        } else if start.segment != to.segment {
+            from = Place {
+                at: self.device.shape.start,
+                ..to
+            };
+        }
+        let logs = walk.newest_logs;
+        Ok(Some(Newest { from, to, logs }))
     }
 
     /// Free segments that no other reading of the medium's last unit needs.

@@ -18,10 +18,8 @@ use crate::store::{Group, Place, Store};
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Starts a new root: a ledger segment with the state of the store, and
     /// the records of an unsealed newest group copied on. Durable on return.
-    pub(crate) fn write_root(
-        &mut self,
-        newest: Option<(Place, Place)>,
-    ) -> Result<(), Error<M::Error>> {
+    /// `false`: what was to be copied has changed, and there is no root.
+    pub(crate) fn write_root(&mut self, newest: Option<Newest>) -> Result<bool, Error<M::Error>> {
         if self.device.outstanding && !self.device.shape.ordered() {
             self.flush()?;
         }
@@ -53,18 +51,21 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.flush()?;
         }
         let newest = match newest {
-            Some((from, to)) if !Mutant::NoCopyOn.on() => Some((from, to)),
+            Some(newest) if !Mutant::NoCopyOn.on() => Some(newest),
             _ => None,
         };
         let bytes = match newest {
-            Some((from, to)) => self.records_between(from, to)?,
+            Some(Newest { from, to, .. }) => self.records_between(from, to)?,
             None => 0,
         };
         let logs = u32::try_from(self.logs.len()).unwrap_or(0);
         let own = crate::layout::checkpoint_len(&self.device.shape, logs)
             .plus(crate::layout::remainders_len(&self.device.shape, logs));
         let inside = self.fits(own.plus(bytes));
-        if let Some((from, _)) = newest
+        if newest.is_some() && !inside && self.device.shape.ordered() {
+            return Ok(false);
+        }
+        if let Some(Newest { from, .. }) = newest
             && inside
         {
             // All of the newest group is in the root, so nothing of it, which
@@ -77,10 +78,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         self.write_checkpoint()?;
         self.write_remainders()?;
-        if let Some((from, to)) = newest
+        if let Some(newest) = newest
             && inside
         {
-            self.copy_records(from, to)?;
+            let copy = self.tail;
+            self.copy_records(newest.from, newest.to)?;
+            if self.device.shape.ordered() && !self.copy_holds(&newest, copy)? {
+                return Ok(false);
+            }
         }
         let spec = Spec {
             last: true,
@@ -88,7 +93,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         self.write_at_tail(&spec, &[], &[])?;
         self.confirm()?;
-        if let Some((from, to)) = newest
+        if let Some(Newest { from, to, .. }) = newest
             && !inside
         {
             self.copy_on(from, to)?;
@@ -109,7 +114,32 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.root_due = false;
         let due = !inherited && !Mutant::LinkBeforeRoot.on();
         self.link_due = due.then_some(old);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether what was taken over from the newest frame, whose last unit may
+    /// read differently from one look to the next, is what its checksum says.
+    fn copy_holds(&self, newest: &Newest, copy: Place) -> Result<bool, Error<M::Error>> {
+        let from = newest.from;
+        for log in 0..self.logs.len() {
+            let state = *self.log(log)?;
+            let touched = newest.logs.wrapping_shr(u32::try_from(log).unwrap_or(127)) & 1 == 1;
+            if touched && !state.broken && self.tail_sum(log, &state)? != state.committed.sum {
+                return Ok(false);
+            }
+        }
+        let end = self.device.shape.link_at;
+        let found = self.device.accepted(from.segment, from.seq, from.at, end)?;
+        let Some(frame) = found else {
+            return Ok(false);
+        };
+        if !frame.kind.keyed() {
+            return Ok(copy == self.tail);
+        }
+        match self.frame_at(copy)? {
+            Some(copy) if copy.kind == frame.kind => self.device.same_content(&frame, &copy),
+            _ => Ok(false),
+        }
     }
 
     /// On ordered media one more frame proves, for ever, that the root before
@@ -223,9 +253,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let mut copied = false;
         let mut at = from.at;
         while at < to.at {
-            let Seen::Whole(frame) = self.device.examine(from.segment, from.seq, at, to.at)? else {
-                break;
-            };
+            let found = self.device.accepted(from.segment, from.seq, at, to.at)?;
+            let Some(frame) = found else { break };
             at = frame.end();
             if frame.kind.keyed() {
                 copied |= self.copy_record(&frame)?;
@@ -240,7 +269,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let mut bytes = 0u32;
         let mut at = from.at;
         while at < to.at {
-            let Seen::Whole(frame) = self.device.examine(from.segment, from.seq, at, to.at)? else {
+            let found = self.device.accepted(from.segment, from.seq, at, to.at)?;
+            let Some(frame) = found else {
                 return Ok(self.device.shape.segment_size);
             };
             at = frame.end();
@@ -256,6 +286,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         Ok(bytes)
     }
+}
+
+/// The part of the newest group that may not be on the medium for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newest {
+    pub from: Place,
+    pub to: Place,
+    /// One bit for each log that it touched.
+    pub logs: u128,
 }
 
 /// Root segments that cannot be read, the newest first.
@@ -354,6 +393,14 @@ impl<M: Medium> Device<M> {
             .plus(SEGMENT_ROW.times(index));
         self.read_in(&root.frame, at, &mut bytes)?;
         Ok(decode_segment(&bytes))
+    }
+
+    /// The newest root, and the newer ones that cannot be read.
+    pub(crate) fn require_root(&self) -> Result<(Root, Unreadable), Error<M::Error>> {
+        let (root, unreadable) = self.newest_root(NEWEST)?;
+        let newest = unreadable.first();
+        let at = newest.map_or(0, |place| self.shape.address(place.segment, 0));
+        Ok((root.ok_or(Error::LedgerLost { at })?, unreadable))
     }
 
     /// The root of highest sequence below `below`, and how many segments of

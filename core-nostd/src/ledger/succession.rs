@@ -23,7 +23,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let between = !self.group.open || self.group.frames == 0;
         self.may_take(if self.pressing { 1 } else { HARD_RESERVE })?;
         if between && self.since_root.plus(1) >= self.interval {
-            return self.write_root(None);
+            self.write_root(None)?;
+            return Ok(());
         }
         let old = self.tail;
         let chain = self.chain.plus(1);

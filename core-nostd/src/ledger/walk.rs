@@ -51,6 +51,14 @@ pub(crate) struct Walk {
     sealed_root: bool,
 }
 
+impl Walk {
+    /// Whether the newest group touched a log.
+    pub(crate) fn touched(&self, log: usize) -> bool {
+        let bits = u32::try_from(log).unwrap_or(127);
+        self.newest_logs.wrapping_shr(bits) & 1 == 1
+    }
+}
+
 /// Whether what stands before a frame was durable before it was written.
 fn seals(frame: &Frame) -> bool {
     frame.kind == Kind::Control && Control::of(frame.a) == Some(Control::CommitFlushed)
