@@ -73,10 +73,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let beyond = bytes.minus(left.minus(u64::from(self.control_len())));
         let needed = u32::try_from(beyond.plus(payload.minus(1)).over(payload)).unwrap_or(u32::MAX);
         let needed = needed.plus(needed >> 3);
-        self.gain(HARD_RESERVE.plus(1).plus(needed))?;
         if self.free_for_records() < LOW.plus(needed) {
             self.reclaim_share(bytes)?;
         }
+        self.gain(HARD_RESERVE.plus(1).plus(needed))?;
         if self.table.count(Owner::Blank) == 0 {
             self.table.erase_one(&mut self.device)?;
         }

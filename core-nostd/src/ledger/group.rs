@@ -5,6 +5,7 @@ use crate::format::frame::{Control, Frame, Kind, Meta, Part, Spec, frame_len};
 use crate::index::Index;
 use crate::math::Saturate;
 use crate::medium::Medium;
+use crate::multilog::Frontier;
 use crate::mutants::Mutant;
 use crate::store::{Group, Place, Store};
 
@@ -287,7 +288,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     fn write_close(&mut self) -> Result<(), Error<M::Error>> {
-        if !self.fits(0) {
+        let mut known = 0u128;
+        for (number, log) in self.logs.iter().enumerate() {
+            let bit = 1u128.wrapping_shl(u32::try_from(number).unwrap_or(127));
+            if log.frontier == Frontier::Known && self.device.shape.ordered() {
+                known |= bit;
+            }
+        }
+        let known = known.to_le_bytes();
+        let used = known.iter().rposition(|byte| *byte != 0);
+        let body = known.get(..used.map_or(0, |last| last.plus(1)));
+        let body = body.unwrap_or_default();
+        let len = self.body_frame_len(Kind::Control, body.len());
+        if !self.fits(len) {
             return Ok(());
         }
         let control = Spec::with(Kind::Control, Control::Close.code());
@@ -296,7 +309,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             last: true,
             ..control
         };
-        self.write_at_tail(&spec, &[], &[])?;
+        self.write_at_tail(&spec, &[], &[Part::Bytes(body)])?;
         self.flush()
     }
 }

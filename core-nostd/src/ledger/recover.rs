@@ -1,7 +1,7 @@
 //! Opening a store: find the newest root, walk the ledger, build the index.
 
 use super::root::{Newest, Root, Unreadable};
-use super::walk::Walk;
+use super::walk::{Walk, has};
 use crate::device::Device;
 use crate::error::Error;
 use crate::format::frame::Seen;
@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::layout::{Layout, log_segments, root_interval};
 use crate::math::Saturate;
 use crate::medium::{Geometry, Medium};
-use crate::multilog::{LogState, Mark, NONE, split};
+use crate::multilog::{Frontier, LogState, Mark, NONE, split};
 use crate::mutants::Mutant;
 use crate::report::{Hit, Report, Torn};
 use crate::segments::{Owner, Table};
@@ -325,8 +325,12 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             return Ok(false);
         }
         report.clean = walk.closed && report.torn.is_none();
-        for log in self.logs.iter_mut() {
+        for (number, log) in self.logs.iter_mut().enumerate() {
             log.distrust(ordered);
+            if walk.closed && has(walk.known, number) && report.damages.is_empty() {
+                // As it was left; looked at all the same.
+                log.frontier = Frontier::Verify;
+            }
         }
         self.root_due = ordered || !walk.closed || walk.spoiled || self.tail_spoiled()?;
         if self.mode == Mode::ReadOnly || walk.closed && report.torn.is_none() {
@@ -345,7 +349,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         let last = walk.newest_last;
         let at = self.device.shape.address(last.segment, last.at);
         report.damages.iter().any(|damage| match damage.hit {
-            Hit::Log(log) => walk.touched(log),
+            Hit::Log(log) => has(walk.newest_logs, log),
             _ => damage.at == at,
         })
     }
@@ -453,15 +457,64 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     fn restart(&mut self, walk: &Walk) -> Result<bool, Error<M::Error>> {
         self.root_due = true;
         self.erase_cut_roots()?;
+        if !self.device.shape.ordered() {
+            self.copy_tails(walk)?;
+        }
+        let newest = self.in_doubt(walk)?;
+        if !self.write_root(newest)? {
+            return Ok(false);
+        }
+        // Every start takes a segment, so it gives back what is missing.
+        self.regain()?;
+        if !self.device.shape.ordered() {
+            self.renew_tails(walk)?;
+        }
+        Ok(true)
+    }
+
+    /// As [`Store::copy_tails`], for those that there was no room for: now
+    /// there is.
+    fn renew_tails(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
+        for log in 0..self.logs.len() {
+            let state = *self.log(log)?;
+            let (_, within) = split(&self.device.shape, state.committed.tail);
+            let renewed = state.frontier == Frontier::Known || within == 0;
+            if renewed || state.broken || !has(walk.newest_logs, log) || Mutant::NoCopyOn.on() {
+                continue;
+            }
+            match self.renew_tail(log) {
+                Ok(()) => self.commit()?,
+                // The first append makes the copy.
+                Err(Error::Full { .. }) => self.abort()?,
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn renew_tail(&mut self, log: usize) -> Result<(), Error<M::Error>> {
+        self.pressing = true;
+        self.begin(64)?;
+        self.touch(log);
+        if let Some(state) = self.logs.get_mut(log) {
+            state.frontier = Frontier::Copy;
+        }
+        self.clear_frontier(log)
+    }
+
+    /// Copies the tails of logs that the newest group appended to, for its
+    /// flush may have failed. On ordered media the bytes were there before the
+    /// frame that tells of them.
+    fn copy_tails(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
         let shape = self.device.shape;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
             let (n, within) = split(&shape, state.committed.tail);
-            if !walk.touched(log) || within == 0 || state.broken || Mutant::NoCopyOn.on() {
+            if !has(walk.newest_logs, log) || within == 0 || state.broken || Mutant::NoCopyOn.on() {
                 continue;
             }
-            if shape.ordered() && self.certainly_free() < 2 {
-                // The first append makes the copy.
+            if self.table.free() < 2 {
+                // The last one is the root's.
                 continue;
             }
             let segment = match self.copy_tail(log) {
@@ -476,16 +529,10 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 row.leaving = true;
             }
             if let Some(state) = self.logs.get_mut(log) {
-                state.frontier = crate::multilog::Frontier::Known;
+                state.frontier = Frontier::Known;
             }
         }
-        let newest = self.in_doubt(walk)?;
-        if !self.write_root(newest)? {
-            return Ok(false);
-        }
-        // Every start takes a segment, so it gives back what is missing.
-        self.regain()?;
-        Ok(true)
+        Ok(())
     }
 
     /// The part of the newest group that may not be on the medium for good: on
@@ -513,11 +560,6 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         }
         let logs = walk.newest_logs;
         Ok(Some(Newest { from, to, logs }))
-    }
-
-    /// Free segments that no other reading of the medium's last unit needs.
-    fn certainly_free(&self) -> u32 {
-        self.table.free().minus(self.table.count(Owner::Withheld))
     }
 
     /// Erases newer roots that were cut, so that none of them is ever read as

@@ -123,8 +123,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let from = newest.from;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
-            let touched = newest.logs.wrapping_shr(u32::try_from(log).unwrap_or(127)) & 1 == 1;
-            if touched && !state.broken && self.tail_sum(log, &state)? != state.committed.sum {
+            if super::walk::has(newest.logs, log)
+                && !state.broken
+                && self.tail_sum(log, &state)? != state.committed.sum
+            {
                 return Ok(false);
             }
         }

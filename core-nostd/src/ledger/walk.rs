@@ -35,6 +35,8 @@ pub(crate) struct Walk {
     /// The last committed group.
     pub newest: Option<(Place, Place)>,
     pub newest_logs: u128,
+    /// Of a close: the logs that can be written on behind their tails.
+    pub known: u128,
     /// Its last frame.
     pub newest_last: Place,
     /// The segment that it freed.
@@ -51,12 +53,9 @@ pub(crate) struct Walk {
     sealed_root: bool,
 }
 
-impl Walk {
-    /// Whether the newest group touched a log.
-    pub(crate) fn touched(&self, log: usize) -> bool {
-        let bits = u32::try_from(log).unwrap_or(127);
-        self.newest_logs.wrapping_shr(bits) & 1 == 1
-    }
+/// Whether a log is in a set, one bit for each.
+pub(crate) fn has(logs: u128, log: usize) -> bool {
+    logs.wrapping_shr(u32::try_from(log).unwrap_or(127)) & 1 == 1
 }
 
 /// Whether what stands before a frame was durable before it was written.
@@ -206,7 +205,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     fn break_logs(&mut self, logs: u128) {
         for (number, log) in self.logs.iter_mut().enumerate() {
-            if logs.wrapping_shr(u32::try_from(number).unwrap_or(127)) & 1 == 1 {
+            if has(logs, number) {
                 log.broken = true;
             }
         }
@@ -246,8 +245,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         if frame.last {
             self.walk_last(walk, frame);
+            if walk.closed {
+                walk.known = self.known_tails(frame)?;
+            }
         }
         Ok(())
+    }
+
+    /// The logs behind whose tails nothing was begun when the store was closed.
+    fn known_tails(&self, close: &Frame) -> Result<u128, Error<M::Error>> {
+        let mut bytes = [0u8; 16];
+        let len = usize::try_from(close.body_len).unwrap_or(0).min(16);
+        let part = bytes.get_mut(..len).unwrap_or_default();
+        self.device.read_in(close, close.body_at(), part)?;
+        Ok(u128::from_le_bytes(bytes))
     }
 
     /// The group that is read ends with this frame.
