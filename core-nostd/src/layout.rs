@@ -192,7 +192,10 @@ impl Layout {
 
     /// The layout that a root tells of, on a medium that may be longer, but
     /// not shorter.
-    fn surveyed<E>(shape: &Shape, found: &crate::ledger::root::Survey) -> Result<Layout, Error<E>> {
+    fn surveyed<E>(
+        shape: &Shape,
+        found: &crate::ledger::roots::Survey,
+    ) -> Result<Layout, Error<E>> {
         let needed = u64::from(found.segments).times(u64::from(shape.segment_size));
         if needed > shape.geometry.capacity {
             let found = shape.geometry.capacity;
@@ -264,10 +267,10 @@ impl Layout {
                             origin.nonce,
                         );
                         let device = crate::device::Device::new(Peek(medium), shape);
-                        if let Some(found) = crate::ledger::root::survey(&device)? {
+                        if let Some(found) = crate::ledger::roots::survey(&device)? {
                             return Self::surveyed(&shape, &found);
                         }
-                        used |= crate::ledger::root::ever_used(&device)?;
+                        used |= crate::ledger::roots::ever_used(&device)?;
                     }
                 }
                 Parsed::OtherVersion(found) => version = Some(found),

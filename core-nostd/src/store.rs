@@ -167,7 +167,7 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) two_flushes: bool,
     /// Newer roots that were cut, the newest first: erased before anything
     /// else is, for they may read as whole the next time.
-    pub(crate) cut_roots: crate::ledger::root::Unreadable,
+    pub(crate) cut_roots: crate::ledger::roots::Unreadable,
     /// A root must be written before anything else.
     pub(crate) root_due: bool,
     pub(crate) group: Group,

@@ -5,9 +5,13 @@
 //! or freed. A transaction is a group of neighbouring frames, from one marked
 //! `first` to one marked `last`; its place in the stream is its order.
 
+mod follow;
+mod gap;
 pub(crate) mod group;
 pub(crate) mod recover;
+mod restart;
 pub(crate) mod root;
+pub(crate) mod roots;
 pub(crate) mod setup;
 pub(crate) mod succession;
 pub(crate) mod walk;
