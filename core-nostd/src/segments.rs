@@ -83,6 +83,8 @@ pub(crate) struct Table<'a> {
     counts: [u32; 8],
     /// The segment whose erase is outstanding.
     erasing: Option<u32>,
+    /// Segments that are given up become withheld, not dirty.
+    pub withholding: bool,
 }
 
 impl<'a> Table<'a> {
@@ -103,6 +105,7 @@ impl<'a> Table<'a> {
             next_seq: 1,
             counts: [0; 8],
             erasing: None,
+            withholding: false,
         };
         table.recount();
         table
@@ -141,11 +144,16 @@ impl<'a> Table<'a> {
 
     /// A segment is durably nobody's.
     pub(crate) fn release(&mut self, index: u32) {
-        self.give(index, Owner::Dirty);
+        let owner = if self.withholding {
+            Owner::Withheld
+        } else {
+            Owner::Dirty
+        };
+        self.give(index, owner);
         if let Some(row) = self.row(index) {
             let erases = row.erases;
             *row = Segment {
-                owner: Owner::Dirty,
+                owner,
                 erases,
                 ..Segment::default()
             };
@@ -163,6 +171,9 @@ impl<'a> Table<'a> {
 
     /// Whatever was withheld is free for good.
     pub(crate) fn yield_withheld(&mut self) {
+        if self.count(Owner::Withheld) == 0 {
+            return;
+        }
         for index in 0..u32::try_from(self.rows.len()).unwrap_or(u32::MAX) {
             if self.get(index).owner == Owner::Withheld {
                 self.give(index, Owner::Dirty);

@@ -102,10 +102,18 @@ fn live(
     Ok(())
 }
 
+/// On all media, or on the one that `INDELIBLE_ON` names.
 fn everywhere(test: &str, flickers: usize) {
     let seed = seed(test, 1);
+    let only = std::env::var("INDELIBLE_ON").ok();
     let mut failures = String::new();
     for geometry in geometries::all() {
+        if only
+            .as_ref()
+            .is_some_and(|only| *only != geometries::name(geometry))
+        {
+            continue;
+        }
         let larger = geometries::larger(geometry, 2);
         for (index, geometry) in [(Indexed::Hash, geometry), (Indexed::Ordered, larger)] {
             let seed = mix(&[seed, u64::from(geometry.write_unit)]);

@@ -31,8 +31,6 @@ pub(crate) struct Walk {
     pub known: u128,
     /// Its last frame.
     pub newest_last: Place,
-    /// The segment that it freed.
-    pub newest_freed: Option<u32>,
     /// How many groups have ended since the root's beginning.
     pub groups: u32,
     /// Its bytes were durable before its mark.
@@ -71,6 +69,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         until: Option<Place>,
     ) -> Result<Walk, Error<M::Error>> {
         let mut walk = Walk::default();
+        // On ordered media the unit that was being programmed when power failed
+        // may read otherwise the next time. What only the newest group freed,
+        // or a root with nothing behind its confirming frame, is free in one
+        // reading and not in the other.
+        self.table.withholding = self.device.shape.ordered();
         let link_at = self.device.shape.link_at;
         let mut steps = u64::from(self.device.shape.segments).times(u64::from(link_at));
         let mut committed = self.tail;
@@ -121,24 +124,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.drop_open_group(&mut walk, committed, report);
         }
         self.mark_used(self.tail);
-        self.withhold(&walk);
-        Ok(walk)
-    }
-
-    /// On ordered media the unit that was being programmed when power failed
-    /// may read otherwise the next time. What only the newest group freed, or
-    /// a root with nothing behind its confirming frame, is free in one reading
-    /// and not in the other.
-    fn withhold(&mut self, walk: &Walk) {
-        if !self.device.shape.ordered() || walk.groups > ROOT_GROUPS {
+        self.table.withholding = false;
+        if !self.device.shape.ordered() {
             self.table.yield_withheld();
         }
-        if let Some(segment) = walk.newest_freed
-            && self.device.shape.ordered()
-            && self.table.get(segment).owner == Owner::Dirty
-        {
-            self.table.give(segment, Owner::Withheld);
-        }
+        Ok(walk)
     }
 
     pub(crate) fn note_patch(&mut self, frame: &Frame, report: &mut Report) {
@@ -246,6 +236,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         walk.open = false;
         walk.groups = walk.groups.plus(1);
+        if walk.groups > ROOT_GROUPS {
+            self.table.yield_withheld();
+        }
         if control == Some(Control::Abort) {
             self.logs_rolled_back(walk.logs);
             if walk.start.segment != self.tail.segment {
@@ -255,8 +248,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         walk.closed = control == Some(Control::Close);
         self.logs_committed(walk.logs);
-        walk.newest_freed = walk.freeing.take();
-        if let Some(segment) = walk.newest_freed {
+        if let Some(segment) = walk.freeing.take() {
             self.table.release(segment);
         }
         walk.flushed = control == Some(Control::CommitFlushed);
