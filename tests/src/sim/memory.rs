@@ -25,6 +25,9 @@ pub struct MemoryLike {
     open: RefCell<BTreeMap<u64, Open>>,
     outstanding: BTreeMap<u64, Versions>,
     doubtful: BTreeMap<u64, Versions>,
+    /// Bytes written since the last flush: even blank ones are not to be
+    /// written again. Behind a flush a byte written blank is durably blank, as
+    /// if it never had been; nor could who opens the store next tell.
     written: Bits,
     /// Counters, failures, journal, decisions.
     pub rig: Rig,
@@ -126,7 +129,11 @@ impl MemoryLike {
             return Err(error);
         }
         self.rig.record(|| Event::Flush);
-        self.outstanding.clear();
+        for word in core::mem::take(&mut self.outstanding).into_keys() {
+            for byte in word * 8..word * 8 + 8 {
+                self.written.set(byte as usize, false);
+            }
+        }
         Ok(())
     }
 
