@@ -8,6 +8,10 @@
 //! What one or two flipped bits do to a sample is known exactly: every answer
 //! is right, or an error. More than that can by chance look like something
 //! else, and here chance is led by the hand.
+//!
+//! No chance leads past a checksum of 32 bits, but whoever makes an image to
+//! do harm computes them. So a third bit makes every such sum zero, in the
+//! sample and in the store that opens it (under `cfg(fuzzing)` alone).
 
 use std::sync::LazyLock;
 
@@ -124,6 +128,7 @@ fn explore(mut image: Image, truth: Option<&Truth>) {
 /// The bits of an input's first byte.
 const WHOLE: u8 = 0x80;
 const MAPPED: u8 = 0x40;
+const WEAK: u8 = 0x20;
 
 /// An input that is this image.
 pub fn raw(geometry: usize, image: &[u8]) -> Vec<u8> {
@@ -136,6 +141,13 @@ pub fn raw(geometry: usize, image: &[u8]) -> Vec<u8> {
 pub fn changed(sample: usize, mapped: bool, changes: &[[u8; 4]]) -> Vec<u8> {
     let mut input = vec![sample as u8 | if mapped { MAPPED } else { 0 }];
     input.extend(changes.concat());
+    input
+}
+
+/// An input that is these changes to a sample without checksums.
+pub fn forged(sample: usize, mapped: bool, changes: &[[u8; 4]]) -> Vec<u8> {
+    let mut input = changed(sample, mapped, changes);
+    input[0] |= WEAK;
     input
 }
 
@@ -165,6 +177,41 @@ fn change(bytes: &mut [u8], [low, high, what, value]: [u8; 4]) {
 /// A change that flips one bit.
 const FLIP: u8 = 0;
 
+/// As [`change`], but three kinds of flips change whole words instead: a bit
+/// of a frame's first word with its check bits, or all of a number.
+fn forge(bytes: &mut [u8], part: [u8; 4]) {
+    let [low, high, what, value] = part;
+    let at = usize::from(u16::from_le_bytes([low, high])) % bytes.len() & !3;
+    let Some(word) = bytes.get_mut(at..at + 4) else {
+        return;
+    };
+    match what {
+        0x10 => {
+            word[usize::from(value >> 3) % 3] ^= 1 << (value & 7);
+            word[3] = check_bits([word[0], word[1], word[2]]);
+        }
+        0x20 => word.copy_from_slice(&u32::from(value).to_le_bytes()),
+        0x30 => word.copy_from_slice(&u32::from(value).wrapping_neg().to_le_bytes()),
+        _ => change(bytes, part),
+    }
+}
+
+/// The check bits of a frame's first word: CRC-8 of polynomial 0x2F.
+fn check_bits(bytes: [u8; 3]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| {
+        (0..8).fold(sum ^ byte, |sum, _| {
+            (sum << 1) ^ if sum & 0x80 == 0 { 0 } else { 0x2F }
+        })
+    })
+}
+
+/// Makes every checksum of 32 bits zero, or real again.
+fn weaken(weak: bool) -> bool {
+    #[cfg(fuzzing)]
+    indelible::checksum::fuzzing_weak(weak);
+    cfg!(fuzzing) && weak
+}
+
 /// Does everything with one input.
 ///
 /// # Panics
@@ -172,23 +219,31 @@ const FLIP: u8 = 0;
 pub fn run(input: &[u8]) {
     static IMAGES: LazyLock<Vec<(Vec<u8>, Truth)>> =
         LazyLock::new(|| (0..SAMPLES).map(|n| (sample(n), Truth::of(n))).collect());
+    static FORGED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| (0..SAMPLES).map(sample).collect());
     let Some((first, rest)) = input.split_first() else {
         return;
     };
-    let which = usize::from(first & 0x3F);
+    weaken(false);
+    let (images, which) = (&*IMAGES, usize::from(first & 0x1F));
+    let weak = weaken(first & WEAK != 0);
     let whole = first & WHOLE != 0;
     let n = if whole { 2 * which } else { which } % SAMPLES;
     let geometry: Geometry = GEOMETRIES[n / 2];
     let mut image = Image::new(rest.to_vec(), geometry);
     let mut truth = None;
     if !whole {
-        let (bytes, held) = &IMAGES[n];
+        let (bytes, held) = &images[n];
+        let bytes = if weak { &FORGED[n] } else { bytes };
         let (changes, _) = rest.as_chunks::<4>();
         image = Image::new(bytes.clone(), geometry);
         for part in changes {
-            change(&mut image.bytes, *part);
+            if weak {
+                forge(&mut image.bytes, *part);
+            } else {
+                change(&mut image.bytes, *part);
+            }
         }
-        let flips = changes.iter().all(|part| part[2] & 7 == FLIP);
+        let flips = !weak && changes.iter().all(|part| part[2] & 7 == FLIP);
         truth = (is_closed(n) && flips && changes.len() <= 2).then_some(held);
     }
     image.mapped = first & MAPPED != 0;

@@ -1,6 +1,6 @@
 //! What the fuzzers start from. Made anew each time, the same each time.
 
-use crate::image::{changed, raw};
+use crate::image::{changed, forged, raw};
 use crate::samples::{SAMPLES, sample};
 
 /// For `image`: every sample, whole and with a few changes.
@@ -17,6 +17,11 @@ pub fn image() -> Vec<Vec<u8>> {
                 changes.iter_mut().for_each(|change| change[2] = 0);
             }
             seeds.push(changed(n, seeds.len() % 2 == 0, &changes));
+        }
+        for what in [0x10, 0x20, 0x30, 0x01] {
+            let mut changes = [random.u32(..).to_le_bytes(); 2];
+            changes.iter_mut().for_each(|change| change[2] = what);
+            seeds.push(forged(n, seeds.len() % 2 == 0, &changes));
         }
     }
     seeds
