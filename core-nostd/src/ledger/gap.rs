@@ -186,7 +186,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(true);
         };
         let to = u64_at(&bytes, 0);
-        let from = to.minus(u32_at(&bytes, 16).into());
+        let appended = u64::from(u32_at(&bytes, 16));
+        let from = to.minus(appended.min(state.capacity));
         let missing = self
             .log_blank_words(&state, from, to)?
             .minus(u32_at(&bytes, 12));

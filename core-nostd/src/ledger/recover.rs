@@ -10,7 +10,7 @@ use crate::index::Index;
 use crate::layout::{Layout, log_segments, root_interval};
 use crate::math::Saturate;
 use crate::medium::{Geometry, Medium};
-use crate::multilog::{Frontier, LogState, Mark, NONE, split};
+use crate::multilog::{Frontier, LogState, Mark, NONE, position_max, split};
 use crate::mutants::Mutant;
 use crate::report::{Hit, Report, Torn};
 use crate::segments::{Owner, Table};
@@ -252,17 +252,21 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             let row = self
                 .device
                 .log_row(root, u32::try_from(number).unwrap_or(u32::MAX))?;
-            let len = log_segments(&shape, row.capacity);
+            // No log is larger than the medium, whatever an image says.
+            let most = u64::from(shape.segments).times(u64::from(shape.log_payload));
+            let capacity = row.capacity.min(most);
+            let len = log_segments(&shape, capacity);
+            let tail = row.tail.min(position_max(&shape));
             let mark = Mark {
-                head: row.head.min(row.tail),
-                tail: row.tail,
+                head: row.head.clamp(tail.minus(capacity), tail),
+                tail,
                 sum: row.sum,
                 remainder: 0,
                 ..Mark::default()
             };
             if let Some(log) = self.logs.get_mut(number) {
                 *log = LogState {
-                    capacity: row.capacity,
+                    capacity,
                     committed: mark,
                     staged: mark,
                     ring_at: at,

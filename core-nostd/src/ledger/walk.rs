@@ -7,7 +7,7 @@ use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
 use crate::index::Index;
 use crate::math::{Saturate, u16_at, u32_at, u64_at};
 use crate::medium::Medium;
-use crate::multilog::{Frontier, LogState, Mark, NONE, WIDE};
+use crate::multilog::{Frontier, LogState, Mark, NONE, WIDE, position_max};
 use crate::report::{Hit, Report, Torn};
 use crate::segments::Owner;
 use crate::store::{Place, Store};
@@ -296,7 +296,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 true,
             ),
         };
-        if tail < before.tail {
+        if tail < before.tail || tail > position_max(&shape) {
             return Ok(());
         }
         let body = frame.body_at().plus(fixed).minus(frame.at);
@@ -307,7 +307,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             state.staged = Mark {
                 trailer_flipped,
                 flip,
-                head: before.head,
+                // Where a move of the head is lost, it shows here.
+                head: before.head.max(tail.minus(state.capacity)),
                 tail,
                 sum,
                 short,

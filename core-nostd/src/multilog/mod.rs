@@ -137,6 +137,12 @@ pub(crate) fn split(shape: &Shape, position: u64) -> (u32, u32) {
     )
 }
 
+/// The last position of a log that an image is believed: its segments have
+/// numbers of 32 bits.
+pub(crate) fn position_max(shape: &Shape) -> u64 {
+    u64::from(shape.log_payload).times(u64::from(u32::MAX >> 1))
+}
+
 /// Bytes before a position that do not fill a unit.
 pub(crate) fn remainder_len(shape: &Shape, position: u64) -> u32 {
     let (_, within) = split(shape, position);
@@ -224,15 +230,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let Some(state) = self.logs.get(log).copied() else {
             return;
         };
-        let (mut n, _) = split(&shape, before);
+        let (n, _) = split(&shape, before);
         let (end, _) = split(&shape, state.committed.head);
-        while n < end {
+        // The ring knows no more of them, whatever an image says.
+        for n in n.max(end.minus(state.ring_len))..end {
             let segment = self.log_segment(&state, n);
             if segment != NONE {
                 self.table.release(segment);
                 self.map_log(log, n, NONE);
             }
-            n = n.plus(1);
         }
     }
 
@@ -264,16 +270,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.table.release(copy);
             self.map_log(log, tail_n, replaced);
         }
-        let mut n = if within == 0 { tail_n } else { tail_n.plus(1) };
+        let n = if within == 0 { tail_n } else { tail_n.plus(1) };
         let (end, _) = split(&shape, staged.tail.plus(1));
-        while n <= end {
+        for n in n..=end.min(n.plus(state.ring_len)) {
             let segment = self.log_segment(&state, n);
             let row = self.table.get(segment);
             if segment != NONE && row.owner == crate::segments::Owner::Log && row.n == n {
                 self.table.release(segment);
                 self.map_log(log, n, NONE);
             }
-            n = n.plus(1);
         }
     }
 }

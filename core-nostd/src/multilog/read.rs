@@ -167,11 +167,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         to: u64,
     ) -> Result<u32, Error<M::Error>> {
         let shape = self.device.shape;
-        let (mut n, within) = split(&shape, from);
+        let (first, within) = split(&shape, from);
         let (last, within_to) = split(&shape, to);
         let mut at = shape.log_offset(within).round_down(shape.unit);
         let mut words = 0u32;
-        while n <= last {
+        for n in first..=last {
             let end = if n == last {
                 shape.log_offset(within_to).round_down(shape.unit)
             } else {
@@ -184,7 +184,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 words = words.plus(self.device.blank_words(segment, at, end.minus(at))?);
             }
             at = shape.start;
-            n = n.plus(1);
         }
         Ok(words)
     }
