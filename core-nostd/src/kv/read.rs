@@ -194,7 +194,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let rest = buf.get_mut(done..).unwrap_or_default();
             let got = self.read_dependent(&name, within, rest)?;
             if got == 0 {
-                break;
+                // Shorter than its head says.
+                return Err(Error::Corrupt {
+                    item: Item::Value,
+                    at: 0,
+                });
             }
             done = done.plus(got);
         }
