@@ -2,7 +2,7 @@
 //! be lost, and nothing may be used up.
 
 use indelible::{Geometry, Mode, Order};
-use indelible_tests::explorer::{Run, cuts};
+use indelible_tests::explorer::{Run, one};
 use indelible_tests::geometries;
 use indelible_tests::random::Mix;
 use indelible_tests::script::{Op, Workload};
@@ -93,9 +93,9 @@ fn live(
                 "life {life} ({place}; {choices:?}): {failure}, after {done:#?}\n{left}"
             ));
         }
-        let cuts = cuts(&origin, sim.rig().journal(), &run.spans);
-        let mut cuts = cuts.map_err(|error| error.to_string())?;
-        let cut = cuts.swap_remove(rng.usize(..cuts.len()));
+        let which = |count| rng.usize(..count);
+        let cut = one(&origin, sim.rig().journal(), &run.spans, which);
+        let cut = cut.map_err(|error| error.to_string())?;
         (sim, legal, retry, place) = (cut.sim, cut.legal, cut.op, cut.place);
         sim.rig().set_chooser(Chooser::random(seed));
     }

@@ -63,6 +63,32 @@ pub fn spread(
     Ok((cuts, left_out))
 }
 
+/// One of the cuts: `which` is told how many there are and says its number.
+///
+/// # Errors
+/// As [`cuts`].
+///
+/// # Panics
+/// If there is no cut of that number.
+pub fn one(
+    origin: &Sim,
+    journal: &[Event],
+    spans: &[Span],
+    which: impl FnOnce(usize) -> usize,
+) -> Result<Cut, SimError> {
+    let mut count = 0;
+    chosen(origin, journal, spans, &mut || {
+        count += 1;
+        false
+    })?;
+    let (which, mut number) = (which(count), 0);
+    let mut cuts = chosen(origin, journal, spans, &mut || {
+        number += 1;
+        number - 1 == which
+    })?;
+    Ok(cuts.remove(0))
+}
+
 /// Those of the cuts, in order, for which `choose` says so.
 fn chosen(
     origin: &Sim,

@@ -22,7 +22,7 @@ mod tests;
 mod toy;
 
 pub use bounds::Bounds;
-pub use cuts::{Cut, cuts};
+pub use cuts::{Cut, cuts, one};
 pub use faults::explore_faults;
 pub use run::{Legal, Run, Span};
 pub use setup::explore_setup;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use indelible::Geometry;
-use indelible_tests::explorer::{Legal, Run, cuts};
+use indelible_tests::explorer::{Legal, Run, one};
 use indelible_tests::script::{Op, Workload};
 use indelible_tests::seed::mix;
 use indelible_tests::shrink::shrink;
@@ -98,9 +98,9 @@ impl Campaign {
             };
             // What the cut before this one left open, recovery has decided.
             origin.pin(&sim.rig().decisions());
-            let mut cuts = cuts(&origin, sim.rig().journal(), &run.spans)
+            let which = |count: usize| (usize::from(at) * count) >> 16;
+            let cut = one(&origin, sim.rig().journal(), &run.spans, which)
                 .map_err(|error| format!("stretch {turn}: its replay failed: {error}"))?;
-            let cut = cuts.swap_remove((usize::from(at) * cuts.len()) >> 16);
             tell(&cut.place);
             sim = cut.sim;
             sim.rig()
