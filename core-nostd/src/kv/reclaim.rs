@@ -214,7 +214,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             let age = u64::from(self.table.next_seq.minus(row.seq));
             let score = if oldest {
-                u64::from(u32::MAX.minus(row.n))
+                u64::from(u32::MAX.minus(row.n)) << 32 | u64::from(u32::MAX.minus(row.seq))
             } else {
                 dead.times(dead)
                     .times(age)

@@ -132,13 +132,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         old: Option<&Frame>,
         frame_max: u32,
     ) -> Result<(), Error<M::Error>> {
-        // Everything older goes first, then the tombstones themselves.
-        let mut rounds = self.device.shape.segments.times(2);
+        let most = self.device.shape.segments;
+        let mut rounds = most;
         loop {
             let result = self.may_add(len, old, frame_max);
             let hopeless = self.tombstones < len || self.group.open || rounds == 0;
             if result.is_ok() || hopeless {
                 return result;
+            }
+            if rounds == most {
+                // What is relocated stands for a place behind the root, and so
+                // behind every tombstone there is.
+                self.write_root(None)?;
             }
             match self.reclaim_oldest() {
                 Ok(true) => {}
