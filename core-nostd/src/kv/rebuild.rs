@@ -31,6 +31,8 @@ struct Stream {
     /// Ledger: frames before this offset belong to an aborted group, or to
     /// one whose fate is lost.
     skip: u32,
+    /// Ledger: the newest group's last frame.
+    newest: Place,
     /// Ledger: the start of the group that comes next may be damaged.
     headless: bool,
 }
@@ -45,6 +47,7 @@ impl Stream {
             odd: false,
             done: false,
             skip: 0,
+            newest: Place::default(),
             headless: false,
         }
     }
@@ -60,8 +63,13 @@ impl Stream {
 }
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
-    /// Fills the index from the medium.
-    pub(crate) fn rebuild(&mut self, report: &mut Report) -> Result<(), Error<M::Error>> {
+    /// Fills the index from the medium. The `newest` group's last frame has
+    /// been judged already, and may read differently now.
+    pub(crate) fn rebuild(
+        &mut self,
+        newest: Place,
+        report: &mut Report,
+    ) -> Result<(), Error<M::Error>> {
         self.index.clear();
         self.live = 0;
         self.tombstones = 0;
@@ -74,7 +82,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         }
         let scratch = core::mem::take(&mut self.scratch);
-        let result = self.merge(report, scratch);
+        let result = self.merge(newest, report, scratch);
         self.scratch = scratch;
         result?;
         if self.dependents || self.lists {
@@ -83,8 +91,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    fn merge(&mut self, report: &mut Report, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+    fn merge(
+        &mut self,
+        newest: Place,
+        report: &mut Report,
+        scratch: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
         let mut ledger = Stream::new(Owner::Ledger);
+        ledger.newest = newest;
         let mut cold = Stream::new(Owner::Cold);
         self.enter_segment(&mut ledger)?;
         self.enter_segment(&mut cold)?;
@@ -185,7 +199,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 };
                 stream.headless = false;
                 if stream.owner == Owner::Ledger && starts {
-                    stream.skip = self.skip_until(&frame, stream.end)?;
+                    stream.skip = self.skip_until(&frame, stream)?;
                 }
                 if frame.kind.keyed() && at.at >= stream.skip {
                     self.take_in(&frame, scratch)?;
@@ -306,7 +320,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// did. Looks on to the group's end in this segment, or to damage, which
     /// may hide that end; a group that goes on in the next segment is
     /// committed, or its segment's extent would be shorter.
-    fn skip_until(&self, first: &Frame, end: u32) -> Result<u32, Error<M::Error>> {
+    fn skip_until(&self, first: &Frame, stream: &Stream) -> Result<u32, Error<M::Error>> {
+        let end = stream.end;
+        let newest = stream.newest;
         let mut at = first.at;
         while at < end {
             let parsed = self.device.parse(first.segment, first.seq, at, end)?;
@@ -314,6 +330,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Some(frame) => frame,
                 None => match self.device.examine(first.segment, first.seq, at, end)? {
                     Seen::Whole(frame) => frame,
+                    _ if first.segment == newest.segment && at == newest.at => return Ok(0),
                     _ => return Ok(at),
                 },
             };

@@ -76,7 +76,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.free_for_records() < LOW.plus(needed) {
             self.reclaim_share(bytes)?;
         }
-        self.gain(HARD_RESERVE.plus(1).plus(needed))?;
+        self.gain(HARD_RESERVE.plus(1).plus(needed).plus(self.copies_due()))?;
         if self.table.count(Owner::Blank) == 0 {
             self.table.erase_one(&mut self.device)?;
         }

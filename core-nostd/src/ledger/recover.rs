@@ -323,7 +323,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         }
         self.fence(report)?;
         self.check_tails(report)?;
-        self.rebuild(report)?;
+        self.rebuild(walk.newest_last, report)?;
         if ordered && !walk.closed && !last && self.newest_changed(&walk, report) {
             return Ok(false);
         }

@@ -45,6 +45,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
+    /// How many logs go on in a copy of their tail's segment when they are
+    /// appended to, which takes a segment until the commit.
+    pub(crate) fn copies_due(&self) -> u32 {
+        let mut due = 0u32;
+        for log in self.logs.iter() {
+            let (_, within) = split(&self.device.shape, log.committed.tail);
+            due = due.plus(u32::from(log.frontier == Frontier::Copy && within > 0));
+        }
+        due
+    }
+
     /// Copies the tail's segment as far as it is committed, healing what can
     /// be healed. Durable on return where that takes a flush.
     pub(crate) fn copy_tail(&mut self, log: usize) -> Result<(u32, u32), Error<M::Error>> {
