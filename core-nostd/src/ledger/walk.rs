@@ -33,6 +33,8 @@ pub(crate) struct Walk {
     pub newest_last: Place,
     /// How many groups have ended since the root's beginning.
     pub groups: u32,
+    /// Where the aborted groups behind it start.
+    pub aborted: Option<Place>,
     /// Its bytes were durable before its mark.
     pub flushed: bool,
     /// The last committed group was a close, and nothing follows.
@@ -123,12 +125,28 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if walk.open {
             self.drop_open_group(&mut walk, committed, report);
         }
+        if self.device.shape.ordered()
+            && !walk.damaged
+            && let Some(start) = walk.aborted
+        {
+            self.leave_out(start);
+        }
         self.mark_used(self.tail);
         self.table.withholding = false;
         if !self.device.shape.ordered() {
             self.table.yield_withheld();
         }
         Ok(walk)
+    }
+
+    /// Groups that were aborted at the ledger's end are no part of it: their
+    /// last unit may read as torn the next time, which comes to the same.
+    fn leave_out(&mut self, start: Place) {
+        if start.segment == self.tail.segment {
+            self.tail.at = start.at;
+        } else {
+            self.tail.at = self.device.shape.start;
+        }
     }
 
     pub(crate) fn note_patch(&mut self, frame: &Frame, report: &mut Report) {
@@ -244,8 +262,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             if walk.start.segment != self.tail.segment {
                 self.abandon_from(walk.start);
             }
+            walk.aborted.get_or_insert(walk.start);
             return;
         }
+        walk.aborted = None;
         walk.closed = control == Some(Control::Close);
         self.logs_committed(walk.logs);
         if let Some(segment) = walk.freeing.take() {
