@@ -10,7 +10,7 @@ use indelible_tests::explorer::{Legal, Run, one};
 use indelible_tests::script::{Op, Workload};
 use indelible_tests::seed::mix;
 use indelible_tests::shrink::shrink;
-use indelible_tests::sim::{Chooser, Sim};
+use indelible_tests::sim::{Chooser, Decision, Event, Sim};
 use indelible_tests::spec::Contents;
 use indelible_tests::store::{Indexed, Real};
 use indelible_tests::subject::Subject;
@@ -34,6 +34,8 @@ pub struct Campaign {
     pub index: Indexed,
     /// The capacities of its logs.
     pub logs: Vec<u64>,
+    /// How often torn units read differently within a run.
+    pub flickers: usize,
     /// What decides that which the cuts leave open.
     pub seed: u64,
     /// One after the other.
@@ -45,8 +47,8 @@ impl Debug for Campaign {
         writeln!(f, "{:?}", self.geometry)?;
         writeln!(
             f,
-            "index {:?}, logs {:?}, seed {}",
-            self.index, self.logs, self.seed
+            "index {:?}, logs {:?}, flickers {}, seed {}",
+            self.index, self.logs, self.flickers, self.seed
         )?;
         for stretch in &self.stretches {
             for op in &stretch.ops {
@@ -80,6 +82,7 @@ impl Campaign {
         let subject = Real::new(&self.logs).indexed(self.index);
 
         let mut sim = Sim::new(self.geometry);
+        sim.rig_mut().tearing.flickers = self.flickers;
         let made = subject.setup(&mut sim);
         made.map_err(|error| format!("setup: {error}"))?;
         let mut legal: Legal = vec![Arc::new(Contents::empty(self.logs.len()))];
@@ -88,9 +91,21 @@ impl Campaign {
             let mut origin = sim.clone();
             sim.rig_mut().start_journal();
             let mut run = Run::new(&subject, &workload);
-            let found = run
-                .go(&mut sim, legal, retry.as_ref(), &stretch.ops)
-                .map_err(|failure| format!("stretch {turn}: {failure}"))?;
+            let lived = run.go(&mut sim, legal, retry.as_ref(), &stretch.ops);
+            for event in sim.rig().journal() {
+                tell(&match event {
+                    Event::Write { at, bytes } => {
+                        let bytes: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                        format!("  write {at} {bytes}")
+                    }
+                    other => format!("  {other:?}"),
+                });
+            }
+            for Decision { site, choice } in sim.rig().decisions() {
+                let (kind, at) = (site.kind, site.at);
+                tell(&format!("  {kind:?} at {at}: {choice} of {}", site.options));
+            }
+            let found = lived.map_err(|failure| format!("stretch {turn}: {failure}"))?;
             let Some(at) = stretch.cut else {
                 legal = vec![found];
                 retry = None;

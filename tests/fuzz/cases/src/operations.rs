@@ -4,7 +4,7 @@
 use core::fmt::{self, Debug, Formatter};
 
 use arbitrary::{Arbitrary, Unstructured};
-use indelible::{Geometry, Order};
+use indelible::{Config, Geometry, Layout, Order};
 use indelible_tests::script::{Op, Step};
 use indelible_tests::store::Indexed;
 
@@ -80,13 +80,17 @@ fn several<'b, T: Arbitrary<'b>>(
     Ok(found)
 }
 
-const GEOMETRIES: [Geometry; 6] = [
+const GEOMETRIES: [Geometry; 10] = [
     unordered(1),
     unordered(8),
     ordered(1),
     ordered(4),
     ordered(16),
     ordered(256),
+    unordered(64),
+    ordered(2),
+    ordered(8),
+    ordered(32),
 ];
 
 const fn unordered(write_unit: u32) -> Geometry {
@@ -112,6 +116,17 @@ const fn ordered(write_unit: u32) -> Geometry {
 }
 
 const LOGS: [&[u64]; 3] = [&[], &[600], &[300, 1500]];
+
+/// Room for hardly anything.
+fn smallest(geometry: Geometry, logs: &[u64]) -> u64 {
+    let config = Config {
+        id: 0,
+        nonce: 0,
+        segment_size: None,
+        logs,
+    };
+    Layout::minimum(geometry, &config).next_multiple_of(geometry.erase_unit.into())
+}
 
 impl Name {
     fn key(self) -> Vec<u8> {
@@ -206,8 +221,13 @@ impl Plan {
     /// What it says to do.
     pub fn campaign(&self) -> Campaign {
         let logs = LOGS[usize::from(self.logs) % LOGS.len()];
+        let mut geometry = GEOMETRIES[usize::from(self.medium) % GEOMETRIES.len()];
+        if self.index & 12 == 12 {
+            geometry.capacity = smallest(geometry, logs);
+        }
         Campaign {
-            geometry: GEOMETRIES[usize::from(self.medium) % GEOMETRIES.len()],
+            geometry,
+            flickers: usize::from(self.index >> 1 & 1),
             index: match self.index % 2 {
                 0 => Indexed::Hash,
                 _ => Indexed::Ordered,
