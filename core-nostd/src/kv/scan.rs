@@ -78,17 +78,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     /// [`Error::Corrupt`]; [`Error::Doubtful`], once and at the end, where
     /// damage may have hidden keys; or the medium's.
     pub fn next<'k>(&mut self, key: &'k mut [u8]) -> Result<Option<Entry<'k>>, Error<M::Error>> {
-        let Some(frame) = self.peek()? else {
-            return self.end();
-        };
-        let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
-        let Some(key) = key.get_mut(..needed) else {
-            return Err(Error::BufferTooSmall { needed });
-        };
-        self.store.device.read_in(&frame, frame.key_at(), key)?;
-        self.advance(frame);
-        let value_len = self.store.len_of(&frame)?;
-        Ok(Some(Entry { key, value_len }))
+        Ok(self.step(key)?.map(|(entry, _)| entry))
     }
 
     /// The next key and value, each read into a buffer and checked; the value
@@ -101,21 +91,37 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         key: &'k mut [u8],
         value: &mut [u8],
     ) -> Result<Option<Entry<'k>>, Error<M::Error>> {
-        let Some(frame) = self.peek()? else {
-            return self.end();
+        let Some((entry, frame)) = self.step(key)? else {
+            return Ok(None);
         };
-        let entry = self.next(key)?;
-        if let Some(entry) = entry {
-            let count = usize::try_from(entry.value_len)
-                .unwrap_or(usize::MAX)
-                .min(value.len());
-            let value = value.get_mut(..count).unwrap_or_default();
-            self.store.read_sound(entry.key, &frame, 0, value)?;
-        }
-        Ok(entry)
+        let count = usize::try_from(entry.value_len)
+            .unwrap_or(usize::MAX)
+            .min(value.len());
+        let value = value.get_mut(..count).unwrap_or_default();
+        self.store.read_sound(entry.key, &frame, 0, value)?;
+        Ok(Some(entry))
     }
 
-    fn end<'k>(&mut self) -> Result<Option<Entry<'k>>, Error<M::Error>> {
+    /// The next entry and its record, which is sound.
+    fn step<'k>(
+        &mut self,
+        key: &'k mut [u8],
+    ) -> Result<Option<(Entry<'k>, Frame)>, Error<M::Error>> {
+        let Some(frame) = self.peek()? else {
+            self.end()?;
+            return Ok(None);
+        };
+        let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
+        let Some(key) = key.get_mut(..needed) else {
+            return Err(Error::BufferTooSmall { needed });
+        };
+        self.store.device.read_in(&frame, frame.key_at(), key)?;
+        self.advance(frame);
+        let value_len = self.store.len_of(&frame)?;
+        Ok(Some((Entry { key, value_len }, frame)))
+    }
+
+    fn end(&mut self) -> Result<(), Error<M::Error>> {
         self.ended = true;
         if let Some(at) = self.unread.take() {
             let item = Item::Metadata;
@@ -125,7 +131,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             self.doubt_told = true;
             self.store.doubt(None)?;
         }
-        Ok(None)
+        Ok(())
     }
 
     fn advance(&mut self, frame: Frame) {
