@@ -204,6 +204,7 @@ impl<M: Medium> Device<M> {
                 Seen::Whole(healed) if healed.patch.is_some() => {
                     Ok((self.compare_frame(&healed, name)?, healed))
                 }
+                Seen::Whole(frame) => Ok((Ordering::Equal, frame)),
                 _ => Ok((Ordering::Equal, frame)),
             };
         }

@@ -125,9 +125,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(u64::from(frame.body_len))
     }
 
-    /// The frame with its content checked, and healed where one bit is wrong.
+    /// The frame with its content checked, unless that was just done, and
+    /// healed where one bit is wrong.
     pub(crate) fn sound(&self, frame: &Frame) -> Result<Frame, Error<M::Error>> {
-        if Mutant::SkipReadChecksum.on() {
+        if frame.sound || Mutant::SkipReadChecksum.on() {
             return Ok(*frame);
         }
         match self.device.judge(*frame)? {
