@@ -22,6 +22,7 @@ use crate::format::shape::{Shape, WRITE_UNIT_MAX};
 use crate::math::{Saturate, place, u16_at, u32_at};
 use crate::medium::Medium;
 use crate::mutants::Mutant;
+use crate::store::Place;
 
 /// Bytes of the first word.
 const WORD: u32 = 4;
@@ -225,6 +226,15 @@ impl Frame {
     /// The offset of the body in the segment.
     pub(crate) fn body_at(&self) -> u32 {
         self.key_at().plus(self.key_len)
+    }
+
+    /// Where the frame stands.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            segment: self.segment,
+            seq: self.seq,
+            at: self.at,
+        }
     }
 
     /// The offset behind the frame.

@@ -110,7 +110,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let at = self.frame(&spec, key, &[Part::Bytes(&body)])?;
         self.dependents = true;
         let len = self.frame_at(at)?.map_or(0, |frame| frame.len);
-        self.enter(&Name::item(key), at, len)
+        self.enter(&Name::item(key), at, len, None)
     }
 
     /// Writes a chunk or element and enters it. Chunks need no undo: they go
@@ -136,7 +136,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.frame_max = self.frame_max.max(len);
         self.dependents = true;
         let undone = self.group.undo;
-        self.enter(&Name::dependent(key, generation, number), at, len)?;
+        self.enter(&Name::dependent(key, generation, number), at, len, None)?;
         if kind == Kind::Chunk {
             self.group.undo = undone;
         }
@@ -159,7 +159,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 continue;
             };
             if self.index.remove(&probe, loc, &mut compare).is_ok() {
-                let _ = self.remove_live(loc);
+                self.remove_live(loc);
             }
         }
     }
@@ -282,7 +282,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             (None, None) => {}
         }
         if let Some(new) = new {
-            self.remove_live(new)?;
+            self.remove_live(new);
         }
         if let Some(old) = old {
             let place = self.table.place(&self.device, old);

@@ -272,7 +272,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let at = self.frame(&spec, key, &[Part::Bytes(&body)])?;
         self.lists = true;
         let len = self.frame_at(at)?.map_or(0, |frame| frame.len);
-        self.enter(&Name::list(key), at, len)
+        self.enter(&Name::list(key), at, len, None)
     }
 
     /// Drops the elements that a dead bounds record had and the newest has
@@ -328,7 +328,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let (device, table) = (&self.device, &self.table);
         let mut compare = |loc| device.compare(table, &name, loc);
         if let Ok(true) = self.index.remove(&probe, loc, &mut compare) {
-            let _ = self.remove_live(loc);
+            self.remove_live(loc);
         }
     }
 }

@@ -186,6 +186,26 @@ impl<M: Medium> Device<M> {
         Ok(self.compare_at(table.place(self, loc), name)?.0)
     }
 
+    /// As [`Device::compare`]. Does not look again at a record that is known
+    /// to match, and keeps the one that does.
+    pub(crate) fn compare_known(
+        &self,
+        table: &Table<'_>,
+        name: &Name<'_>,
+        loc: Loc,
+        known: &mut Option<Frame>,
+    ) -> Result<Ordering, Error<M::Error>> {
+        let place = table.place(self, loc);
+        if known.is_some_and(|frame| frame.place() == place) {
+            return Ok(Ordering::Equal);
+        }
+        let (order, frame) = self.compare_at(place, name)?;
+        if order == Ordering::Equal {
+            *known = Some(frame);
+        }
+        Ok(order)
+    }
+
     /// How the record at a place orders against a name, and the record. One
     /// that does not match is believed only when its checksum holds: a flipped
     /// bit of a key must not make the key disappear.
@@ -265,17 +285,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
         let mut matched = None;
-        let loc = self.index.find(&probe, &mut |loc| {
-            let (order, frame) = device.compare_at(table.place(device, loc), name)?;
-            if order == Ordering::Equal {
-                matched = Some((loc, frame));
-            }
-            Ok(order)
+        let found = self.index.find(&probe, &mut |loc| {
+            device.compare_known(table, name, loc, &mut matched)
         })?;
-        match (loc, matched) {
-            (Some(loc), Some((at, frame))) if at == loc => Ok(Some(frame)),
-            (Some(loc), _) => device.record(table.place(device, loc)).map(Some),
-            (None, _) => Ok(None),
+        match found.map(|loc| table.place(device, loc)) {
+            Some(place) if matched.is_some_and(|frame| frame.place() == place) => Ok(matched),
+            Some(place) => device.record(place).map(Some),
+            None => Ok(None),
         }
     }
 

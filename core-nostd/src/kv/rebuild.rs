@@ -373,7 +373,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             _ => Class::Item,
         };
-        self.enter(&Name { key, class }, place, frame.len)?;
+        self.enter(&Name { key, class }, place, frame.len, None)?;
         self.group.undo = 0;
         self.group.spoiled = false;
         Ok(())
@@ -385,8 +385,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if Mutant::DropTombstones.on() && frame.body_len > 0 {
             return Ok(());
         }
-        self.leave(&Name::list(key))?;
-        self.leave(&Name::item(key))?;
+        self.leave(&Name::list(key), None)?;
+        self.leave(&Name::item(key), None)?;
         self.group.undo = 0;
         Ok(())
     }

@@ -464,7 +464,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let to = self.write_cold(&empty, key, rank, Some(&[0; super::list::LIST]))?;
         let len = self.device.record(to)?.len;
-        self.enter(&name, to, len)?;
+        self.enter(&name, to, len, None)?;
         self.group.undo = 0;
         Ok(())
     }
@@ -650,7 +650,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let empty = [0; super::list::LIST];
         let to = self.frame(&Spec::new(Kind::List), key, &[Part::Bytes(&empty)])?;
         let len = self.device.record(to)?.len;
-        self.enter(&name, to, len)?;
+        self.enter(&name, to, len, None)?;
         self.group.undo = 0;
         Ok(true)
     }

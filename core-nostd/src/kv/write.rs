@@ -3,7 +3,7 @@
 use super::name::Name;
 use crate::error::Error;
 use crate::format::frame::{Frame, Kind, Part, Spec, frame_len};
-use crate::index::Index;
+use crate::index::{Index, Loc};
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::mutants::Mutant;
@@ -121,7 +121,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let place = self.frame(&spec, key, &[Part::Bytes(value)])?;
         self.frame_max = self.frame_max.max(len);
-        self.enter(&name, place, len)
+        self.enter(&name, place, len, old)
     }
 
     /// As [`Store::may_add`], but where only tombstones are in the way their
@@ -192,17 +192,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    /// Points a name at a record just written.
+    /// Points a name at a record just written; `known` is the one before it,
+    /// where it was looked up.
     pub(crate) fn enter(
         &mut self,
         name: &Name<'_>,
         place: Place,
         len: u32,
+        mut known: Option<Frame>,
     ) -> Result<(), Error<M::Error>> {
         let probe = self.probe(name);
         let to = self.device.loc(place);
         let (device, table) = (&self.device, &self.table);
-        let mut compare = |loc| device.compare(table, name, loc);
+        let mut compare = |loc| device.compare_known(table, name, loc, &mut known);
         let old = match self.index.insert(&probe, to, &mut compare) {
             Ok(Ok(old)) => old,
             Ok(Err(full)) => {
@@ -218,7 +220,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         self.add_live(place.segment, len);
         if let Some(old) = old {
-            self.remove_live(old)?;
+            self.remove_known(old, known.as_ref());
         } else if probe.primary {
             self.keys = self.keys.plus(1);
         }
@@ -254,19 +256,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// A record is not needed any more.
-    pub(crate) fn remove_live(&mut self, loc: crate::index::Loc) -> Result<(), Error<M::Error>> {
+    pub(crate) fn remove_live(&mut self, loc: Loc) {
+        self.remove_known(loc, None);
+    }
+
+    /// As [`Store::remove_live`], of a record that may be known.
+    fn remove_known(&mut self, loc: Loc, known: Option<&Frame>) {
         let place = self.table.place(&self.device, loc);
-        if let Ok(frame) = self.device.record(place) {
-            self.take_live(place.segment, frame.len);
-        }
-        Ok(())
+        let len = match known {
+            Some(frame) if frame.place() == place => frame.len,
+            _ => self.device.record(place).map_or(0, |frame| frame.len),
+        };
+        self.take_live(place.segment, len);
     }
 
     fn stage_delete(&mut self, key: &[u8], last: bool) -> Result<(), Error<M::Error>> {
         self.writable()?;
         self.check_key(key)?;
         let name = Name::item(key);
-        if self.find(&name)?.is_none() {
+        let old = self.find(&name)?;
+        if old.is_none() {
             self.doubt(None)?;
             return Err(Error::NotFound);
         }
@@ -283,21 +292,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.add_live(place.segment, len);
         self.tombstones = self.tombstones.plus(u64::from(len));
         if self.lists {
-            self.leave(&Name::list(key))?;
+            self.leave(&Name::list(key), None)?;
         }
-        self.leave(&name)
+        self.leave(&name, old)
     }
 
-    /// Removes a name from the index, if it is there.
-    pub(crate) fn leave(&mut self, name: &Name<'_>) -> Result<(), Error<M::Error>> {
+    /// Removes a name from the index, if it is there; `known` as for
+    /// [`Store::enter`].
+    pub(crate) fn leave(
+        &mut self,
+        name: &Name<'_>,
+        mut known: Option<Frame>,
+    ) -> Result<(), Error<M::Error>> {
         let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
-        let mut compare = |loc| device.compare(table, name, loc);
+        let mut compare = |loc| device.compare_known(table, name, loc, &mut known);
         let Some(old) = self.index.find(&probe, &mut compare)? else {
             return Ok(());
         };
         self.index.remove(&probe, old, &mut compare)?;
-        self.remove_live(old)?;
+        self.remove_known(old, known.as_ref());
         if probe.primary {
             self.keys = self.keys.minus(1);
         }
