@@ -16,6 +16,11 @@ use core::cmp::Ordering;
 /// Keys gathered by one pass over a hash index.
 const BATCH: usize = 32;
 
+/// Records that an ordered scan touches ahead of its need, and the bytes of
+/// each: two to three of a processor's cache lines.
+const AHEAD: u32 = 16;
+const TOUCHED: usize = 128;
+
 /// A key and the length of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'k> {
@@ -35,6 +40,8 @@ pub struct Scan<'s, 'a, M: Medium, I> {
     last: Option<Frame>,
     batch: heapless::Vec<(u64, Frame), BATCH>,
     taken: usize,
+    /// Entries that come next and whose records were touched.
+    ahead: u32,
     doubt_told: bool,
     /// A record that could not be read, told at the end.
     unread: Option<u64>,
@@ -53,6 +60,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             last: None,
             batch: heapless::Vec::new(),
             taken: 0,
+            ahead: 0,
             doubt_told: false,
             unread: None,
             ended: false,
@@ -68,6 +76,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         self.last = None;
         self.batch.clear();
         self.taken = 0;
+        self.ahead = 0;
         self.ended = false;
     }
 
@@ -182,6 +191,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             }
         };
         while let Some((loc, primary, next)) = store.index.next(cursor) {
+            self.touch(cursor);
             if primary && let Some(frame) = self.readable(loc)? {
                 self.cursor = Some(cursor);
                 return Ok(self.wanted(&frame)?.then_some(frame));
@@ -189,6 +199,32 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             cursor = next;
         }
         Ok(None)
+    }
+
+    /// Where the medium lends memory, begins to load the next records, sixteen
+    /// at a time: neighbours in order lie anywhere, and their latencies overlap
+    /// as no load waits for another.
+    fn touch(&mut self, mut cursor: Cursor) {
+        if self.ahead == 0 {
+            self.ahead = AHEAD;
+            let device = &self.store.device;
+            let mut seen = 0;
+            for _ in 0..AHEAD {
+                let Some((loc, _, next)) = self.store.index.next(cursor) else {
+                    break;
+                };
+                cursor = next;
+                let at = loc.0.times(device.shape.unit.into());
+                let Some(bytes) = device.medium.borrow(at, TOUCHED) else {
+                    break;
+                };
+                if let (Some(first), Some(last)) = (bytes.first(), bytes.last()) {
+                    seen ^= first ^ last;
+                }
+            }
+            core::hint::black_box(seen);
+        }
+        self.ahead = self.ahead.minus(1);
     }
 
     /// The record at a location; what cannot be read is told at the end.
