@@ -16,6 +16,8 @@ use indelible::{
 };
 use typed_arena::Arena;
 
+mod pages;
+
 use crate::file::{self, Access, FileError, FileMedium, OsFile, RawFile, Reads};
 
 /// Index changes that one transaction may hold, and how many more for each
@@ -38,8 +40,8 @@ pub struct HostMemory {
     logs: Arena<LogState>,
     ring: Arena<u32>,
     undo: Arena<Undo>,
-    slots: Arena<u64>,
-    nodes: Arena<OrderedNode>,
+    slots: Arena<Vec<u64>>,
+    nodes: Arena<Vec<OrderedNode>>,
     scratch: Arena<u8>,
 }
 
@@ -55,14 +57,21 @@ impl fmt::Debug for HostMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostMemory")
             .field("segments", &self.segments.len())
-            .field("slots", &self.slots.len())
-            .field("nodes", &self.nodes.len())
             .finish_non_exhaustive()
     }
 }
 
 fn lend<T: Clone + Default>(arena: &Arena<T>, count: usize) -> &mut [T] {
     arena.alloc_extend(std::iter::repeat_n(T::default(), count))
+}
+
+/// As [`lend`], for an index, where each step is a jump: in large pages, if the
+/// system has them, so that a jump waits for memory once and not twice.
+fn lend_table<T: Clone + Default>(arena: &Arena<Vec<T>>, count: usize) -> &mut [T] {
+    let mut table = Vec::with_capacity(count);
+    pages::prefer_large(table.spare_capacity_mut());
+    table.resize(count, T::default());
+    arena.alloc(table)
 }
 
 /// An index that can be made in a [`HostMemory`].
@@ -73,13 +82,13 @@ pub trait HostIndex<'a>: Index + Sized {
 
 impl<'a> HostIndex<'a> for HashIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
-        HashIndex::new(lend(&memory.slots, HashIndex::slots_for(entries)))
+        HashIndex::new(lend_table(&memory.slots, HashIndex::slots_for(entries)))
     }
 }
 
 impl<'a> HostIndex<'a> for OrderedIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
-        OrderedIndex::new(lend(&memory.nodes, OrderedIndex::nodes_for(entries)))
+        OrderedIndex::new(lend_table(&memory.nodes, OrderedIndex::nodes_for(entries)))
     }
 }
 
