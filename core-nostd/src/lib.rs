@@ -78,7 +78,7 @@ pub use error::{Error, GeometryError, Item, Operation};
 pub use format::VERSION;
 pub use index::{HashIndex, Index, NoIndex, OrderedIndex, OrderedNode};
 pub use kv::reclaim::Maintained;
-pub use kv::{Entry, Scan};
+pub use kv::{Entry, Scan, ScanSlot};
 pub use layout::{Config, Layout};
 pub use ledger::setup::setup;
 pub use medium::{Geometry, Medium, Order};

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use indelible::{
     Config, Error, Geometry, HashIndex, Index, Layout, LogState, Memory, Mode, OrderedIndex,
-    OrderedNode, Report, Segment, Store, Undo,
+    OrderedNode, Report, ScanSlot, Segment, Store, Undo,
 };
 use typed_arena::Arena;
 
@@ -249,7 +249,6 @@ impl std::error::Error for OpenError {
 /// while let Some(entry) = scan.next(&mut key)? {
 ///     println!("{}: {} bytes", entry.key.escape_ascii(), entry.value_len);
 /// }
-/// drop(scan);
 /// store.close()?;
 /// # Ok(())
 /// # }
@@ -422,6 +421,29 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
         };
         value.truncate(len);
         Ok(Some(value))
+    }
+
+    /// Memory with which [`Store::scan_in`] shows all keys after a single pass
+    /// through them: none where the index is ordered, else 16 bytes a key.
+    ///
+    /// ```
+    /// # use indelible_dax::{HostMemory, HostStore, Setup};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("store");
+    /// # Setup::new(4 << 20).create(&path)?;
+    /// # let memory = HostMemory::new();
+    /// # let store: HostStore = HostStore::open(&path, &memory)?;
+    /// let mut slots = store.scan_slots();
+    /// let mut scan = store.scan_in(b"stock/", &mut slots);
+    /// # assert_eq!(scan.next(&mut [])?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn scan_slots(&self) -> Vec<ScanSlot> {
+        let keys = if I::ORDERED { 0 } else { self.store.len() };
+        vec![ScanSlot::default(); usize::try_from(keys).unwrap_or(usize::MAX)]
     }
 
     /// Marks the store as cleanly closed and ends the lock. An open

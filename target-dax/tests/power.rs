@@ -56,7 +56,6 @@ fn contents<F: RawFile>(
     while let Some(entry) = scan.next(&mut buffer)? {
         contents.keys.insert(entry.key.to_vec(), Vec::new());
     }
-    drop(scan);
     for (key, value) in &mut contents.keys {
         *value = store.get(key)?.unwrap_or_default();
     }

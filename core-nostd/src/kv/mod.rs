@@ -10,4 +10,4 @@ mod scan;
 mod write;
 
 pub(crate) use name::Name;
-pub use scan::{Entry, Scan};
+pub use scan::{Entry, Scan, ScanSlot};

@@ -1,8 +1,8 @@
 //! Keys in order.
 //!
 //! Over an ordered index a scan steps from entry to entry. Over a hash index
-//! it gathers the next keys by going through the whole index, thirty-two at a
-//! time: slower, in bounded memory.
+//! it gathers the next keys by going through the whole index: thirty-two at a
+//! time, or as many as the caller lends memory for.
 
 use super::name::{Name, prefix};
 use crate::error::{Error, Item};
@@ -13,12 +13,12 @@ use crate::medium::Medium;
 use crate::store::Store;
 use core::cmp::Ordering;
 
-/// Keys gathered by one pass over a hash index.
+/// Keys gathered by one pass over a hash index where no memory is lent.
 const BATCH: usize = 32;
 
 /// Records that an ordered scan touches ahead of its need, and the bytes of
 /// each: two to three of a processor's cache lines.
-const AHEAD: u32 = 16;
+const AHEAD: usize = 16;
 const TOUCHED: usize = 128;
 
 /// A key and the length of its value.
@@ -30,6 +30,14 @@ pub struct Entry<'k> {
     pub value_len: u64,
 }
 
+/// Memory for one key that a scan gathers: its first eight bytes, and where
+/// its record lies.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScanSlot {
+    prefix: u64,
+    loc: u64,
+}
+
 /// A walk over keys in bytewise order. The store cannot change meanwhile.
 pub struct Scan<'s, 'a, M: Medium, I> {
     store: &'s Store<'a, M, I>,
@@ -37,11 +45,16 @@ pub struct Scan<'s, 'a, M: Medium, I> {
     /// The first key wanted, until it was found.
     from: Option<&'s [u8]>,
     cursor: Option<Cursor>,
-    last: Option<Frame>,
-    batch: heapless::Vec<(u64, Frame), BATCH>,
+    /// The next keys: a heap once there are too many, in order at last.
+    own: [ScanSlot; BATCH],
+    lent: &'s mut [ScanSlot],
+    held: usize,
     taken: usize,
+    /// There are keys behind those that are held, which end with this one.
+    more: bool,
+    last: Option<ScanSlot>,
     /// Entries that come next and whose records were touched.
-    ahead: u32,
+    ahead: usize,
     doubt_told: bool,
     /// A record that could not be read, told at the end.
     unread: Option<u64>,
@@ -52,14 +65,29 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// Walks over the keys that start with `prefix`, in bytewise order. Sees
     /// the open transaction.
     pub fn scan<'s>(&'s self, prefix: &'s [u8]) -> Scan<'s, 'a, M, I> {
+        self.scan_in(prefix, &mut [])
+    }
+
+    /// As [`Store::scan`], in lent memory. Over a hash index each pass through
+    /// all records yields as many keys as there are slots: one for each key,
+    /// 16 bytes, and a scan is a single pass. Below 32 slots, and over an
+    /// ordered index, they are not used.
+    pub fn scan_in<'s>(
+        &'s self,
+        prefix: &'s [u8],
+        slots: &'s mut [ScanSlot],
+    ) -> Scan<'s, 'a, M, I> {
         Scan {
             store: self,
             prefix,
             from: None,
             cursor: None,
-            last: None,
-            batch: heapless::Vec::new(),
+            own: [ScanSlot::default(); BATCH],
+            lent: slots,
+            held: 0,
             taken: 0,
+            more: true,
+            last: None,
             ahead: 0,
             doubt_told: false,
             unread: None,
@@ -74,8 +102,9 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         self.from = Some(key);
         self.cursor = None;
         self.last = None;
-        self.batch.clear();
+        self.held = 0;
         self.taken = 0;
+        self.more = true;
         self.ahead = 0;
         self.ended = false;
     }
@@ -125,7 +154,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             return Err(Error::BufferTooSmall { needed });
         };
         self.store.device.read_in(&frame, frame.key_at(), key)?;
-        self.advance(frame);
+        self.advance();
         let value_len = self.store.len_of(&frame)?;
         Ok(Some((Entry { key, value_len }, frame)))
     }
@@ -143,8 +172,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(())
     }
 
-    fn advance(&mut self, frame: Frame) {
-        self.last = Some(frame);
+    fn advance(&mut self) {
         if I::ORDERED {
             self.cursor = self
                 .cursor
@@ -155,6 +183,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             }
         } else {
             self.taken = self.taken.plus(1);
+            self.ahead = self.ahead.minus(1);
         }
     }
 
@@ -191,7 +220,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
             }
         };
         while let Some((loc, primary, next)) = store.index.next(cursor) {
-            self.touch(cursor);
+            self.load_entries_ahead(cursor);
             if primary && let Some(frame) = self.readable(loc)? {
                 self.cursor = Some(cursor);
                 return Ok(self.wanted(&frame)?.then_some(frame));
@@ -201,41 +230,23 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(None)
     }
 
-    /// Where the medium lends memory, begins to load the next records, sixteen
-    /// at a time: neighbours in order lie anywhere, and their latencies overlap
-    /// as no load waits for another.
-    fn touch(&mut self, mut cursor: Cursor) {
+    /// Begins to load the records of the next entries, sixteen at a time.
+    fn load_entries_ahead(&mut self, mut cursor: Cursor) {
         if self.ahead == 0 {
             self.ahead = AHEAD;
-            let device = &self.store.device;
-            let mut seen = 0;
-            for _ in 0..AHEAD {
-                let Some((loc, _, next)) = self.store.index.next(cursor) else {
-                    break;
-                };
+            let index = &self.store.index;
+            self.store.load_ahead(core::iter::from_fn(|| {
+                let (loc, _, next) = index.next(cursor)?;
                 cursor = next;
-                let at = loc.0.times(device.shape.unit.into());
-                let Some(bytes) = device.medium.borrow(at, TOUCHED) else {
-                    break;
-                };
-                if let (Some(first), Some(last)) = (bytes.first(), bytes.last()) {
-                    seen ^= first ^ last;
-                }
-            }
-            core::hint::black_box(seen);
+                Some(loc)
+            }));
         }
         self.ahead = self.ahead.minus(1);
     }
 
     /// The record at a location; what cannot be read is told at the end.
     fn readable(&mut self, loc: Loc) -> Result<Option<Frame>, Error<M::Error>> {
-        let store = self.store;
-        let place = store.table.place(&store.device, loc);
-        match store
-            .device
-            .record(place)
-            .and_then(|frame| store.sound(&frame))
-        {
+        match self.store.checked(loc) {
             Ok(frame) => Ok(Some(frame)),
             Err(Error::Corrupt { at, .. }) => {
                 self.unread = Some(at);
@@ -267,28 +278,78 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     }
 
     fn peek_hashed(&mut self) -> Result<Option<Frame>, Error<M::Error>> {
-        if self.taken >= self.batch.len() {
-            self.gather()?;
-            self.taken = 0;
+        let store = self.store;
+        loop {
+            let touches = self.ahead == 0;
+            if touches {
+                self.ahead = AHEAD;
+            }
+            let (from, to) = (self.taken, self.held);
+            let held = self.slots().get(from..to).unwrap_or_default();
+            let locs = held.iter().map(|slot| Loc(slot.loc));
+            if let Some(loc) = locs.clone().next() {
+                if touches {
+                    store.load_ahead(locs);
+                }
+                if let Some(frame) = self.readable(loc)? {
+                    return Ok(Some(frame));
+                }
+                self.taken = self.taken.plus(1);
+            } else if self.more {
+                self.gather()?;
+            } else {
+                return Ok(None);
+            }
         }
-        Ok(self.batch.get(self.taken).map(|(_, frame)| *frame))
+    }
+
+    fn slots(&mut self) -> &mut [ScanSlot] {
+        if self.lent.len() < BATCH {
+            &mut self.own
+        } else {
+            self.lent
+        }
     }
 
     /// Finds the next keys in order behind the last one.
     fn gather(&mut self) -> Result<(), Error<M::Error>> {
-        self.batch.clear();
+        self.held = 0;
+        self.taken = 0;
+        self.ahead = 0;
         let store = self.store;
-        let last = match &self.last {
-            Some(frame) => Some((self.prefix_of(frame)?, *frame)),
-            None => None,
-        };
+        let mut held = 0usize;
+        let mut more = false;
         let mut cursor = store.index.first();
         while let Some((loc, primary, next)) = store.index.next(cursor) {
+            self.load_entries_ahead(cursor);
             cursor = next;
-            if primary {
-                self.consider(loc, last.as_ref())?;
+            if !primary {
+                continue;
+            }
+            let Some(slot) = self.candidate(loc)? else {
+                continue;
+            };
+            let slots = self.slots();
+            if let Some(free) = slots.get_mut(held) {
+                *free = slot;
+                held = held.plus(1);
+                continue;
+            }
+            // No room for all: the largest of those that are kept comes first.
+            if !more {
+                store.heap(slots)?;
+                more = true;
+            }
+            if store.precedes(slot, slot_at(slots, 0))? {
+                store.sink(slots, 0, slot)?;
             }
         }
+        let slots = self.slots().get_mut(..held).unwrap_or_default();
+        store.sort(slots)?;
+        self.last = slots.last().copied();
+        self.held = held;
+        self.more = more;
+        self.ahead = 0;
         Ok(())
     }
 
@@ -300,40 +361,19 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(prefix(part))
     }
 
-    /// Puts a record into the batch if its key is behind the last one and
-    /// before the batch's largest.
-    fn consider(&mut self, loc: Loc, last: Option<&(u64, Frame)>) -> Result<(), Error<M::Error>> {
+    /// The slot for a record, if its key is wanted and behind the last one.
+    fn candidate(&mut self, loc: Loc) -> Result<Option<ScanSlot>, Error<M::Error>> {
         let Some(frame) = self.readable(loc)? else {
-            return Ok(());
+            return Ok(None);
         };
-        let head = self.prefix_of(&frame)?;
-        if let Some(last) = last
-            && self.order(&(head, frame), last)? != Ordering::Greater
-        {
-            return Ok(());
-        }
-        let full = self.batch.is_full();
-        if full
-            && let Some(largest) = self.batch.last()
-            && self.order(&(head, frame), largest)? != Ordering::Less
-        {
-            return Ok(());
-        }
-        if !self.wanted(&frame)? || self.before_lower(&frame)? {
-            return Ok(());
-        }
-        let mut at = 0usize;
-        while let Some(other) = self.batch.get(at) {
-            if self.order(&(head, frame), other)? == Ordering::Less {
-                break;
-            }
-            at = at.plus(1);
-        }
-        if full {
-            self.batch.pop();
-        }
-        let _ = self.batch.insert(at, (head, frame));
-        Ok(())
+        let prefix = self.prefix_of(&frame)?;
+        let slot = ScanSlot { prefix, loc: loc.0 };
+        let behind = match self.last {
+            Some(last) => self.store.precedes(last, slot)?,
+            None => true,
+        };
+        let wanted = behind && self.wanted(&frame)? && !self.before_lower(&frame)?;
+        Ok(wanted.then_some(slot))
     }
 
     fn before_lower(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
@@ -342,11 +382,97 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         };
         Ok(self.store.device.compare_key(frame, from)? == Ordering::Less)
     }
+}
 
-    fn order(&self, one: &(u64, Frame), other: &(u64, Frame)) -> Result<Ordering, Error<M::Error>> {
-        match one.0.cmp(&other.0) {
-            Ordering::Equal => self.store.device.compare_records(&one.1, &other.1),
-            order => Ok(order),
+fn slot_at(slots: &[ScanSlot], at: usize) -> ScanSlot {
+    slots.get(at).copied().unwrap_or_default()
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Begins to load records, where the medium lends memory: neighbours in
+    /// order lie anywhere, and their latencies overlap as no load waits for
+    /// another.
+    fn load_ahead(&self, locs: impl Iterator<Item = Loc>) {
+        let device = &self.device;
+        let mut seen = 0;
+        for loc in locs.take(AHEAD) {
+            let at = loc.0.times(device.shape.unit.into());
+            let Some(bytes) = device.medium.borrow(at, TOUCHED) else {
+                break;
+            };
+            if let (Some(first), Some(last)) = (bytes.first(), bytes.last()) {
+                seen ^= first ^ last;
+            }
         }
+        core::hint::black_box(seen);
+    }
+
+    /// The record at a location, checked.
+    fn checked(&self, loc: Loc) -> Result<Frame, Error<M::Error>> {
+        self.sound(&self.device.record(self.table.place(&self.device, loc))?)
+    }
+
+    /// Whether one key is less than another.
+    fn precedes(&self, one: ScanSlot, other: ScanSlot) -> Result<bool, Error<M::Error>> {
+        if one.prefix != other.prefix {
+            return Ok(one.prefix < other.prefix);
+        }
+        let (one, other) = (self.checked(Loc(one.loc))?, self.checked(Loc(other.loc))?);
+        Ok(self.device.compare_records(&one, &other)? == Ordering::Less)
+    }
+
+    /// Sorts slots by key.
+    fn sort(&self, slots: &mut [ScanSlot]) -> Result<(), Error<M::Error>> {
+        self.heap(slots)?;
+        let mut rest = slots;
+        while let Some((last, heap)) = rest.split_last_mut()
+            && let Some(largest) = heap.first()
+        {
+            let slot = core::mem::replace(last, *largest);
+            self.sink(heap, 0, slot)?;
+            rest = heap;
+        }
+        Ok(())
+    }
+
+    /// Makes a heap of slots, the largest key first.
+    fn heap(&self, slots: &mut [ScanSlot]) -> Result<(), Error<M::Error>> {
+        for at in (0..slots.len() >> 1).rev() {
+            self.sink(slots, at, slot_at(slots, at))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a slot into a heap at a place whose children are heaps.
+    fn sink(
+        &self,
+        heap: &mut [ScanSlot],
+        mut at: usize,
+        slot: ScanSlot,
+    ) -> Result<(), Error<M::Error>> {
+        loop {
+            let left = at.times(2).plus(1);
+            let mut below = left;
+            let children = heap.get(left..).unwrap_or_default();
+            let Some(mut child) = children.first().copied() else {
+                break;
+            };
+            if let Some(right) = children.get(1)
+                && self.precedes(child, *right)?
+            {
+                (below, child) = (left.plus(1), *right);
+            }
+            if !self.precedes(slot, child)? {
+                break;
+            }
+            if let Some(place) = heap.get_mut(at) {
+                *place = child;
+            }
+            at = below;
+        }
+        if let Some(place) = heap.get_mut(at) {
+            *place = slot;
+        }
+        Ok(())
     }
 }

@@ -139,7 +139,8 @@ fn each_key<'a, I: HostIndex<'a>>(
     mut visit: impl FnMut(Entry<'_>) -> Outcome,
 ) -> Outcome {
     let mut buffer = vec![0; store.key_max().max(1)];
-    let mut scan = store.scan(prefix);
+    let mut slots = store.scan_slots();
+    let mut scan = store.scan_in(prefix, &mut slots);
     let mut damage = None;
     loop {
         match scan.next(&mut buffer) {
