@@ -24,12 +24,6 @@ pub trait Engine {
     /// How it is set up: what makes a write durable, and its cache.
     fn setting(&self) -> &'static str;
 
-    /// Whether it is kept in order. Where it is not, a scan in order takes
-    /// time that grows with the square of the pairs, and is not measured.
-    fn is_ordered(&self) -> bool {
-        true
-    }
-
     /// Whether it is Indelible, which the table compares with the others.
     fn is_ours(&self) -> bool {
         false

@@ -193,12 +193,7 @@ pub fn run(engine: &dyn Engine, dir: &Path, amounts: Amounts) -> Result<Figures>
         }
         set(Metric::Get, median(&mut rates));
 
-        let scanned = if engine.is_ordered() {
-            scans(store, seed, held)?
-        } else {
-            f64::NAN
-        };
-        set(Metric::Scan, scanned);
+        set(Metric::Scan, scans(store, seed, held)?);
         Ok(())
     })?;
 

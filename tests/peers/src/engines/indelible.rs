@@ -43,10 +43,6 @@ impl Engine for Indelible {
         }
     }
 
-    fn is_ordered(&self) -> bool {
-        matches!(self.index, Index::Ordered)
-    }
-
     fn is_ours(&self) -> bool {
         true
     }
@@ -103,7 +99,8 @@ impl<'m, I: HostIndex<'m>> Session for Open<'m, I> {
 
     fn scan(&mut self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
         let (mut key, mut value) = ([0; KEY_LEN], [0; VALUE_LEN]);
-        let mut scan = self.0.scan(&[]);
+        let mut slots = self.0.scan_slots();
+        let mut scan = self.0.scan_in(&[], &mut slots);
         while let Some(entry) = scan.next_with_value(&mut key, &mut value)? {
             visit(entry.key, &value);
         }
