@@ -4,7 +4,7 @@ use crate::error::{Error, GeometryError};
 use crate::format::VERSION;
 use crate::format::checkpoint::{LOGS_MAX, body_len};
 use crate::format::frame::{Kind, frame_len};
-use crate::format::header::{Origin, Parsed, decode};
+use crate::format::header::{Origin, Parsed, Stream, decode};
 use crate::format::shape::{HEADER, Shape, WRITE_UNIT_MAX};
 use crate::index::LOC_MAX;
 use crate::math::Saturate;
@@ -286,6 +286,38 @@ impl Layout {
             None if used => Err(Error::LedgerLost { at: 0 }),
             None => Err(Error::NotAStore),
         }
+    }
+
+    /// About how many records the medium holds, dead ones too: a guess at what
+    /// an index needs at start, from the header of each segment and the frames
+    /// of a few.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn estimate_records<M: Medium>(&self, medium: &M) -> Result<u64, Error<M::Error>> {
+        let shape = Shape::new(self.geometry, self.segment_size, self.nonce);
+        let device = crate::device::Device::new(Peek(medium), shape);
+        let (mut used, mut seen, mut records) = (0u64, 0u64, 0u64);
+        for segment in 0..shape.segments {
+            let Parsed::Header { header, origin, .. } = peek(medium, shape.address(segment, 0))?
+            else {
+                continue;
+            };
+            if header.stream == Stream::Log || origin.nonce != self.nonce {
+                continue;
+            }
+            used = used.plus(1);
+            if !used.is_power_of_two() {
+                continue;
+            }
+            seen = seen.plus(1);
+            let mut at = shape.start;
+            while let Some(frame) = device.parse(segment, header.seq, at, shape.link_at)? {
+                records = records.plus(frame.kind.keyed().into());
+                at = frame.end();
+            }
+        }
+        Ok(records.times(used).over(seen))
     }
 }
 

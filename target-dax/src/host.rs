@@ -25,9 +25,10 @@ use crate::file::{self, Access, FileError, FileMedium, OsFile, RawFile, Reads};
 const UNDO: usize = 4096;
 const UNDO_PER_SEGMENT: usize = 16;
 
-/// Index entries to begin with, and the bytes of a store that one is guessed
-/// for.
+/// Index entries to begin with: room for the records that are there, and for
+/// one in so many bytes of the store as long as that is not much.
 const ENTRIES_MIN: usize = 1024;
+const ENTRIES_SPARE: u64 = 1 << 21;
 const BYTES_PER_ENTRY: u64 = 256;
 
 /// What a store over a file fails with.
@@ -322,12 +323,17 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
                 Access::ReadWrite => Mode::ReadWrite,
                 Access::ReadOnly => Mode::ReadOnly,
             };
-            let guess = layout.kv_capacity / BYTES_PER_ENTRY;
-            let room = entries.unwrap_or_else(|| {
-                usize::try_from(guess)
-                    .unwrap_or(ENTRIES_MIN)
-                    .max(ENTRIES_MIN)
-            });
+            let room = match entries {
+                Some(entries) => entries,
+                None => {
+                    let there = layout.estimate_records(&medium);
+                    let there = there.map_err(OpenError::Store)?;
+                    let spare = (layout.kv_capacity / BYTES_PER_ENTRY).min(ENTRIES_SPARE);
+                    usize::try_from(spare.max(there + there / 8))
+                        .unwrap_or(ENTRIES_MIN)
+                        .max(ENTRIES_MIN)
+                }
+            };
             let lent = Memory {
                 segments: lend(&memory.segments, layout.segments as usize),
                 logs: lend(&memory.logs, layout.logs as usize),

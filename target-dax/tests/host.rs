@@ -1,8 +1,10 @@
 //! Stores whose memory grows.
 
 use indelible_dax::host::HostIndex;
-use indelible_dax::indelible::{Error, HashIndex, OrderedIndex};
-use indelible_dax::{FileError, HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
+use indelible_dax::indelible::{Error, HashIndex, Layout, OrderedIndex};
+use indelible_dax::{
+    Access, FileError, FileMedium, HostMemory, HostStore, OpenError, OrderedHostStore, Reads, Setup,
+};
 
 fn grows<'a, I: HostIndex<'a>>(path: &std::path::Path, memory: &'a HostMemory) {
     let mut store: HostStore<'a, I> = HostStore::open(path, memory).unwrap();
@@ -33,7 +35,6 @@ fn an_index_grows_while_keys_are_put_and_while_a_store_is_opened() {
     Setup::new(2 << 20).create(&path).unwrap();
     let memory = HostMemory::new();
     grows::<HashIndex<'_>>(&path, &memory);
-    // More keys than the first guess of an index holds.
     let memory = HostMemory::new();
     let store: OrderedHostStore<'_> = HostStore::open(&path, &memory).unwrap();
     let keys = store.stats().keys;
@@ -44,6 +45,35 @@ fn an_index_grows_while_keys_are_put_and_while_a_store_is_opened() {
     Setup::new(2 << 20).create(&path).unwrap();
     let memory = HostMemory::new();
     grows::<OrderedIndex<'_>>(&path, &memory);
+}
+
+/// The records of a few segments stand for all: here they mislead.
+#[test]
+fn a_store_opens_whose_records_are_more_than_was_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    Setup::new(2 << 20).create(&path).unwrap();
+    let memory = HostMemory::new();
+    let mut store: HostStore<'_> = HostStore::open(&path, &memory).unwrap();
+    for number in 0..400u32 {
+        store.put(&number.to_le_bytes(), &[7; 1000]).unwrap();
+    }
+    for number in 0..20_000u32 {
+        let key = (number + 400).to_le_bytes();
+        store.tentatively_put(&key, b"").unwrap();
+        if number % 100 == 99 {
+            store.commit().unwrap();
+        }
+    }
+    store.close().unwrap();
+    let memory = HostMemory::new();
+    let store: HostStore<'_> = HostStore::open(&path, &memory).unwrap();
+    assert_eq!(store.len(), 20_400);
+    store.close().unwrap();
+    let medium = FileMedium::open(&path, Access::ReadOnly, Reads::Mapped).unwrap();
+    let layout = Layout::read(&medium).unwrap();
+    let guess = layout.estimate_records(&medium).unwrap();
+    assert!((1000..15_000).contains(&guess), "{guess}");
 }
 
 #[test]
