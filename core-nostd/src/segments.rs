@@ -30,7 +30,7 @@ pub enum Owner {
     Log,
 }
 
-/// What the store remembers of one segment; 28 bytes.
+/// What the store remembers of one segment; 24 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Segment {
     pub(crate) owner: Owner,

@@ -4,8 +4,6 @@
 //!
 //!     --quick            as far as `cargo test` goes on memory
 //!     --brief            as far as `cargo test` goes on flash
-//!     --decay            with torn units that read anew in each power cycle
-//!                        (without --quick and --brief they always do)
 //!     --on MEDIUM        only on `memory`, or on flash with this write unit
 //!     --workload WORDS   only the workloads with these words in their name
 //!     --depth N          let power fail this often
@@ -86,7 +84,6 @@ fn parse() -> Option<Options> {
         match arg.as_str() {
             "--quick" => options.bounds = Bounds::quick(),
             "--brief" => options.bounds = Bounds::brief(),
-            "--decay" => options.bounds.tearing.decays = true,
             "--on" => options.on = Some(args.next()?),
             "--workload" => options.workload = args.next()?,
             "--depth" => options.bounds.depth = args.next()?.parse().ok()?,
