@@ -181,7 +181,7 @@ const FLIP: u8 = 0;
 /// of a frame's first word with its check bits, or all of a number.
 fn forge(bytes: &mut [u8], part: [u8; 4]) {
     let [low, high, what, value] = part;
-    let at = usize::from(u16::from_le_bytes([low, high])) % bytes.len() & !3;
+    let at = (usize::from(u16::from_le_bytes([low, high])) % bytes.len()) & !3;
     let Some(word) = bytes.get_mut(at..at + 4) else {
         return;
     };
