@@ -327,7 +327,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Takes index changes back, newest first, down to `keep` of them.
     pub(crate) fn take_back(&mut self, keep: usize) {
-        if Mutant::NoUndo.on() {
+        if !I::KEYS || Mutant::NoUndo.on() {
             self.group.undo = keep;
             return;
         }
