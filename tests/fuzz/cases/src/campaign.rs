@@ -6,23 +6,36 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use indelible::Geometry;
-use indelible_tests::explorer::{Legal, Run, one};
+use indelible_tests::explorer::{Cut, Legal, Run, Span, one};
 use indelible_tests::script::{Op, Workload};
 use indelible_tests::seed::mix;
 use indelible_tests::shrink::shrink;
-use indelible_tests::sim::{Chooser, Decision, Event, Sim};
+use indelible_tests::sim::{Chooser, Decision, Event, Operation, Sim, SimError};
 use indelible_tests::spec::Contents;
 use indelible_tests::store::{Indexed, Real};
-use indelible_tests::subject::Subject;
+use indelible_tests::subject::{Failure, Subject};
 
 /// A run between two power cuts.
 #[derive(Clone, Default)]
 pub struct Stretch {
     /// What is done.
     pub ops: Vec<Op>,
+    /// What fails of the medium first.
+    pub fault: Option<Fault>,
     /// Where power fails in it: how far on, in 65536ths of the places there
     /// are.
     pub cut: Option<u16>,
+}
+
+/// One operation on the medium fails, and nothing is done any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The kind of operation.
+    pub operation: Operation,
+    /// Which of them: how far on, in 65536ths of those there are.
+    pub at: u16,
+    /// Power fails then; else the process alone ends.
+    pub power: bool,
 }
 
 /// A whole run.
@@ -53,6 +66,9 @@ impl Debug for Campaign {
         for stretch in &self.stretches {
             for op in &stretch.ops {
                 writeln!(f, "  {op:?}")?;
+            }
+            if let Some(fault) = stretch.fault {
+                writeln!(f, "{fault:?}")?;
             }
             if let Some(cut) = stretch.cut {
                 writeln!(f, "power cut {cut}/65536 of the way")?;
@@ -89,8 +105,10 @@ impl Campaign {
         let mut retry = None;
         for (turn, stretch) in self.stretches.iter().enumerate() {
             let mut origin = sim.clone();
+            let decided = sim.rig().decisions().len();
             sim.rig_mut().start_journal();
             let mut run = Run::new(&subject, &workload);
+            let was = legal.clone();
             let lived = run.go(&mut sim, legal, retry.as_ref(), &stretch.ops);
             for event in sim.rig().journal() {
                 tell(&match event {
@@ -106,13 +124,28 @@ impl Campaign {
                 tell(&format!("  {kind:?} at {at}: {choice} of {}", site.options));
             }
             let found = lived.map_err(|failure| format!("stretch {turn}: {failure}"))?;
+            if let Some(fault) = stretch.fault {
+                let ops = &stretch.ops;
+                let began = (origin.clone(), was.clone(), retry.clone());
+                let failed = fail(&subject, &workload, began, ops, fault, (&sim, &run.spans))
+                    .map_err(|error| format!("stretch {turn}, {fault:?}: {error}"))?;
+                if let Some(cut) = failed {
+                    tell(&cut.place);
+                    sim = cut.sim;
+                    sim.rig()
+                        .set_chooser(Chooser::random(mix(&[self.seed, turn as u64])));
+                    legal = cut.legal;
+                    retry = cut.op;
+                    continue;
+                }
+            }
             let Some(at) = stretch.cut else {
                 legal = vec![found];
                 retry = None;
                 continue;
             };
             // What the cut before this one left open, recovery has decided.
-            origin.pin(&sim.rig().decisions());
+            origin.pin(&sim.rig().decisions()[decided..]);
             let which = |count: usize| (usize::from(at) * count) >> 16;
             let cut = one(&origin, sim.rig().journal(), &run.spans, which)
                 .map_err(|error| format!("stretch {turn}: its replay failed: {error}"))?;
@@ -180,13 +213,17 @@ impl Campaign {
         let Some(last) = self
             .stretches
             .iter()
-            .rposition(|stretch| stretch.cut.is_some())
+            .rposition(|stretch| stretch.cut.is_some() || stretch.fault.is_some())
         else {
             return all;
         };
         for part in 0..32 {
             let mut other = self.clone();
-            other.stretches[last].cut = Some(part * 2048 + 1024);
+            let at = part * 2048 + 1024;
+            match &mut other.stretches[last].fault {
+                Some(fault) => fault.at = at,
+                None => other.stretches[last].cut = Some(at),
+            }
             other.seed = u64::from(part % 4);
             all.push(other);
         }
@@ -202,11 +239,13 @@ impl Campaign {
             let next = joined.stretches.remove(turn + 1);
             joined.stretches[turn].ops.extend(next.ops);
             joined.stretches[turn].cut = next.cut;
+            joined.stretches[turn].fault = next.fault;
             let mut reopened = self.clone();
             reopened.stretches[turn].ops.push(Op::Reopen);
             let next = reopened.stretches.remove(turn + 1);
             reopened.stretches[turn].ops.extend(next.ops);
             reopened.stretches[turn].cut = next.cut;
+            reopened.stretches[turn].fault = next.fault;
             let shorter = [dropped, joined, reopened].into_iter().find(fails);
             match shorter {
                 Some(shorter) => *self = shorter,
@@ -214,6 +253,45 @@ impl Campaign {
             }
         }
     }
+}
+
+/// Does a stretch that went well again, from where it `began`, with a fault in
+/// it; what that leaves, `None` where the store could do without.
+fn fail(
+    subject: &Real,
+    workload: &Workload,
+    (mut sim, legal, retry): (Sim, Legal, Option<Op>),
+    ops: &[Op],
+    fault: Fault,
+    (sound, spans): (&Sim, &[Span]),
+) -> Result<Option<Cut>, String> {
+    let done = sound.rig().counters().since(&sim.rig().counters());
+    let count = match fault.operation {
+        Operation::Read => done.reads,
+        Operation::Write => done.writes,
+        Operation::Erase => done.erases,
+        Operation::Flush => done.flushes,
+    };
+    let nth = (u64::from(fault.at) * count) >> 16;
+    if nth == count {
+        return Ok(None);
+    }
+    sim.rig().fail_nth(fault.operation, nth);
+    sim.rig_mut().start_journal();
+    let mut run = Run::new(subject, workload);
+    match run.go(&mut sim, legal, retry.as_ref(), ops) {
+        Err(Failure::Medium(SimError::Injected(_))) => {}
+        Err(other) => return Err(other.to_string()),
+        Ok(_) if fault.operation == Operation::Read => return Ok(None),
+        Ok(_) => return Err("the store kept the error to itself".into()),
+    }
+    let span = &spans[run.spans.len()];
+    Ok(Some(Cut {
+        sim: if fault.power { sim.cut() } else { sim.kill() },
+        legal: span.during.clone(),
+        op: span.op.clone(),
+        place: format!("{fault:?} {}", span.doing),
+    }))
 }
 
 /// The beginning of a finding's words, without what numbers and keys there are

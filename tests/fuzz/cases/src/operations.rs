@@ -6,9 +6,10 @@ use core::fmt::{self, Debug, Formatter};
 use arbitrary::{Arbitrary, Unstructured};
 use indelible::{Config, Geometry, Layout, Order};
 use indelible_tests::script::{Op, Step};
+use indelible_tests::sim::Operation;
 use indelible_tests::store::Indexed;
 
-use crate::campaign::{Campaign, Stretch};
+use crate::campaign::{Campaign, Fault, Stretch};
 
 /// What to run.
 #[derive(Arbitrary)]
@@ -31,6 +32,8 @@ enum Act {
     Reopen,
     /// Power fails somewhere in what was done since the last time.
     Cut(u16),
+    /// An operation of the medium fails in it.
+    Fail(u8, u16),
 }
 
 #[derive(Arbitrary)]
@@ -114,6 +117,13 @@ const fn ordered(write_unit: u32) -> Geometry {
         order: Order::Ordered,
     }
 }
+
+const OPERATIONS: [Operation; 4] = [
+    Operation::Read,
+    Operation::Write,
+    Operation::Erase,
+    Operation::Flush,
+];
 
 const LOGS: [&[u64]; 3] = [&[], &[600], &[300, 1500]];
 
@@ -255,13 +265,24 @@ impl Plan {
                 Act::Maintain(budget) => Some(Op::Maintain(u32::from(*budget % 16))),
                 Act::Close => Some(Op::Close),
                 Act::Reopen => Some(Op::Reopen),
-                Act::Cut(_) => None,
+                Act::Cut(_) | Act::Fail(..) => None,
             };
             if let Some(stretch) = stretches.last_mut() {
                 stretch.ops.extend(op);
-                if let Act::Cut(at) = act {
-                    stretch.cut = Some(*at);
-                    stretches.push(Stretch::default());
+                match act {
+                    Act::Cut(at) => {
+                        stretch.cut = Some(*at);
+                        stretches.push(Stretch::default());
+                    }
+                    Act::Fail(kind, at) => {
+                        stretch.fault = Some(Fault {
+                            operation: OPERATIONS[usize::from(kind % 4)],
+                            at: *at,
+                            power: kind & 4 != 0,
+                        });
+                        stretches.push(Stretch::default());
+                    }
+                    _ => {}
                 }
             }
         }
