@@ -313,8 +313,9 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     ) -> Result<bool, Error<M::Error>> {
         let mut walk = *walk;
         let ordered = self.device.shape.ordered();
-        if ordered && walk.closed {
-            // The close says nothing more, and its last unit may decay yet.
+        if walk.closed {
+            // The close says nothing more; its last unit may decay yet, or its
+            // flush have failed. So a root comes before the first write.
             self.tail = walk.newest_last;
             self.mark_used(self.tail);
         }

@@ -125,8 +125,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if walk.open {
             self.drop_open_group(&mut walk, committed, report);
         }
-        if self.device.shape.ordered()
-            && !walk.damaged
+        if !walk.damaged
             && let Some(start) = walk.aborted
         {
             self.leave_out(start);
@@ -140,7 +139,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Groups that were aborted at the ledger's end are no part of it: their
-    /// last unit may read as torn the next time, which comes to the same.
+    /// last unit may read as torn the next time, or, where a flush failed, be
+    /// gone, which comes to the same.
     fn leave_out(&mut self, start: Place) {
         if start.segment == self.tail.segment {
             self.tail.at = start.at;
