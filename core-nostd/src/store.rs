@@ -163,6 +163,8 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) link_due: Option<Place>,
     /// What is under way frees room in the end: it may use more of the reserve.
     pub(crate) pressing: bool,
+    /// The index could not be taken back: nothing is read through it.
+    pub(crate) astray: bool,
     /// Commits flush their data before their mark.
     pub(crate) two_flushes: bool,
     /// Newer roots that were cut, the newest first: erased before anything

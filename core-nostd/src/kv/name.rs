@@ -282,6 +282,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Error<M::Error>> {
+        if self.astray {
+            return Err(Error::Poisoned);
+        }
         let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
         let mut matched = None;

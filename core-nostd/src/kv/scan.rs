@@ -188,6 +188,9 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     }
 
     fn peek(&mut self) -> Result<Option<Frame>, Error<M::Error>> {
+        if self.store.astray {
+            return Err(Error::Poisoned);
+        }
         if self.ended {
             return Ok(None);
         }

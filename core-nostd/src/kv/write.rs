@@ -326,20 +326,24 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Takes index changes back, newest first, down to `keep` of them.
-    pub(crate) fn take_back(&mut self, keep: usize) {
+    pub(crate) fn take_back(&mut self, keep: usize) -> Result<(), Error<M::Error>> {
+        let mut result = Ok(());
         if !I::KEYS || Mutant::NoUndo.on() {
             self.group.undo = keep;
-            return;
+            return result;
         }
         while self.group.undo > keep {
             self.group.undo = self.group.undo.minus(1);
             let Some(undo) = self.undo.get(self.group.undo).copied() else {
                 break;
             };
-            // An index that cannot be put right is not to be trusted with writes.
-            if self.take_back_one(&undo).is_err() {
+            // An index that cannot be put right is not to be trusted any more.
+            if let Err(error) = self.take_back_one(&undo) {
                 self.device.poisoned = true;
+                self.astray = true;
+                result = Err(error);
             }
         }
+        result
     }
 }

@@ -140,7 +140,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             && self.group.frames > 0
             && let Err(error) = self.write_commit()
         {
-            self.roll_back();
+            let _ = self.roll_back();
             return Err(error);
         }
         self.seal()
@@ -179,7 +179,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !Mutant::NoCommitFlush.on()
             && let Err(error) = self.flush()
         {
-            self.roll_back();
+            let _ = self.roll_back();
             return Err(error);
         }
         self.after_commit();
@@ -215,7 +215,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         }
         let written = self.group.frames > 0;
-        self.roll_back();
+        // Where this fails, the index shows what is given up.
+        self.roll_back()?;
         if !written || self.device.poisoned {
             return Ok(());
         }
@@ -233,10 +234,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Takes the open group back in memory.
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self) -> Result<(), Error<M::Error>> {
         self.pressing = false;
         let group = self.group;
-        self.take_back(0);
+        let result = self.take_back(0);
         self.live = group.live;
         self.tombstones = group.tombstones;
         self.logs_rolled_back(group.logs);
@@ -247,6 +248,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             frames: group.frames,
             ..Group::default()
         };
+        result
     }
 
     /// Runs one operation as a transaction of its own; `operation` marks its

@@ -208,6 +208,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),
             link_due: None,
             pressing: false,
+            astray: false,
             two_flushes: false,
             cut_roots: Unreadable::new(),
             root_due: false,

@@ -258,6 +258,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.table.yield_withheld();
         }
         if control == Some(Control::Abort) {
+            walk.closed = false;
             self.logs_rolled_back(walk.logs);
             if walk.start.segment != self.tail.segment {
                 self.abandon_from(walk.start);
