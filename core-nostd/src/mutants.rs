@@ -1,5 +1,5 @@
 //! Deliberate faults for the tests that judge the tests. In a normal build
-//! [`Mutant::on`] is the constant `false`; built with
+//! `Mutant::on` is the constant `false`; built with
 //! `--cfg indelible_mutants`, one can be chosen at run time.
 
 /// A fault that can be put into the core.
