@@ -1,15 +1,17 @@
 //! Cuts power everywhere in every workload, further than `cargo test` does.
 //!
-//!     cargo run --release -p indelible-tests --bin explore -- [OPTION]...
+//! ```text
+//! cargo run --release -p indelible-tests --bin explore -- [OPTION]...
 //!
-//!     --quick            as far as `cargo test` goes on memory
-//!     --brief            as far as `cargo test` goes on flash
-//!     --on MEDIUM        only on `memory`, or on flash with this write unit
-//!     --workload WORDS   only the workloads with these words in their name
-//!     --depth N          let power fail this often
-//!     --ordered          with the ordered index
-//!     --faults           fail operations of the medium instead
-//!     --dump             show what a counterexample left on the medium
+//! --quick            as far as `cargo test` goes on memory
+//! --brief            as far as `cargo test` goes on flash
+//! --on MEDIUM        only on `memory`, or on flash with this write unit
+//! --workload WORDS   only the workloads with these words in their name
+//! --depth N          let power fail this often
+//! --ordered          with the ordered index
+//! --faults           fail operations of the medium instead
+//! --dump             show what a counterexample left on the medium
+//! ```
 
 use indelible::{Geometry, Mode};
 use indelible_tests::explorer::{Bounds, Counterexample, Tally, explore, explore_faults};
