@@ -4,6 +4,7 @@ use super::root::Newest;
 use super::walk::{Walk, has};
 use crate::error::Error;
 use crate::format::frame::Seen;
+use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::medium::Medium;
 use crate::multilog::{Frontier, split};
@@ -101,6 +102,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let Some((start, to)) = walk.newest else {
             return Ok(None);
         };
+        // Damage behind it may be of something newer: a copy would look as if
+        // it were the newest of all.
+        let rank = Shape::rank(start.seq, start.at);
+        if self.damages.iter().any(|damage| damage.until > rank) {
+            return Ok(None);
+        }
         let mut from = start;
         if self.device.shape.ordered() {
             from = walk.newest_last;

@@ -162,9 +162,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.logs_rolled_back(walk.logs);
         if walk.damaged {
             self.break_logs(walk.logs);
-            if committed.segment != self.tail.segment {
-                self.abandon_from(committed);
-            }
             // The damage stays inside what is used, to be met at every start.
             return;
         }
@@ -260,7 +257,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if control == Some(Control::Abort) {
             walk.closed = false;
             self.logs_rolled_back(walk.logs);
-            if walk.start.segment != self.tail.segment {
+            // Where damage hides a part of it, groups may have ended there: it
+            // stays inside what is used.
+            if walk.start.segment != self.tail.segment && !walk.damaged {
                 self.abandon_from(walk.start);
             }
             walk.aborted.get_or_insert(walk.start);

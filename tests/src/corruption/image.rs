@@ -61,10 +61,19 @@ impl Populated {
     /// # Errors
     /// Where the store does not do what it should while it is filled.
     pub fn new(geometry: Geometry, closed: bool) -> Result<Self, Failure> {
+        Self::varied(geometry, closed, 0)
+    }
+
+    /// As [`Populated::new`], with other bytes, and more of them, for each
+    /// seed: so groups, segments and roots end elsewhere.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn varied(geometry: Geometry, closed: bool, seed: u64) -> Result<Self, Failure> {
         let real = Real::new(&LOGS).unchecked();
         let mut sim = Sim::new(geometry);
         real.setup(&mut sim)?;
-        let ops = operations(if geometry.write_unit > 32 { 30 } else { 60 });
+        let ops = operations(if geometry.write_unit > 32 { 30 } else { 60 }, seed);
         let workload = Workload::new("populating", ops.clone()).logs(&LOGS);
         let mut run = Run::new(&real, &workload);
         let empty = Arc::new(Contents::empty(LOGS.len()));
@@ -172,8 +181,9 @@ impl Visit for Newest {
 /// Keys are written over and over, then there are records of all lengths,
 /// deleted ones, lists, logs across segments, and a newest transaction over
 /// everything.
-fn operations(keys: usize) -> Vec<Op> {
-    let mut rng = fastrand::Rng::with_seed(5);
+fn operations(keys: usize, seed: u64) -> Vec<Op> {
+    let mut rng = fastrand::Rng::with_seed(5 + seed);
+    let more = rng.usize(0..=(seed % 64) as usize);
     let mut bytes = |len: usize| -> Vec<u8> { (0..len).map(|_| rng.u8(..)).collect() };
     // Some keys differ in their first eight bytes, some only behind them.
     let name = |i: usize| match i % keys {
@@ -181,7 +191,7 @@ fn operations(keys: usize) -> Vec<Op> {
         i => format!("a longer key {i:02}").into_bytes(),
     };
     let mut ops = Vec::new();
-    for i in 0..keys * 6 {
+    for i in 0..keys * 6 + more {
         // Neither in turn nor evenly: segments empty at different times.
         let key = name(i * i % 53 + i % 3);
         ops.push(put(&key, &bytes(i * 37 % 150)));
