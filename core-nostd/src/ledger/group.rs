@@ -16,7 +16,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.group.open {
             return Ok(());
         }
-        if self.root_due {
+        if self.root_due || self.root_wanted() {
             self.write_root(None)?;
         }
         self.make_room(bytes)?;

@@ -16,13 +16,16 @@ use crate::store::{Place, Store};
 
 /// Free segments that stay for relocation and for recovery.
 pub(crate) const HARD_RESERVE: u32 = 2;
+/// How far roots may move apart where little is live: checkpoints are then
+/// less than 1 % of what is written.
+const INTERVAL_GROWTH: u32 = 4;
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Goes on in a new ledger segment, inside a group or between groups.
     pub(crate) fn succeed(&mut self) -> Result<(), Error<M::Error>> {
         let between = !self.group.open || self.group.frames == 0;
         self.may_take(if self.pressing { 1 } else { HARD_RESERVE })?;
-        if between && self.since_root.plus(1) >= self.interval {
+        if between && self.since_root.plus(1) >= self.interval_now() {
             self.write_root(None)?;
             return Ok(());
         }
@@ -50,6 +53,27 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             at: self.device.shape.start,
         };
         Ok(())
+    }
+
+    /// Ledger segments from one root to the next: the less is live, the more
+    /// may stand behind a root, where nothing can be reclaimed.
+    fn interval_now(&self) -> u32 {
+        let payload = u64::from(self.device.shape.payload().max(1));
+        let live = u32::try_from(self.live.over(payload)).unwrap_or(u32::MAX);
+        let spare = self.record_segments().minus(live).minus(HARD_RESERVE);
+        (spare >> 1).clamp(self.interval, self.interval.times(INTERVAL_GROWTH))
+    }
+
+    /// Whether a root should be written before the next group: few groups of
+    /// many frames end where a segment does, so what little is left of this one
+    /// is given up.
+    pub(crate) fn root_wanted(&self) -> bool {
+        let behind = self.since_root.plus(1);
+        let left = self.device.shape.link_at.minus(self.tail.at);
+        let little = left <= self.device.shape.payload() >> 3;
+        let wanted = self.interval_now();
+        (behind >= wanted && little || behind >= wanted.times(2))
+            && self.free_for_records() > HARD_RESERVE
     }
 
     /// Refuses where fewer than `reserve` free segments would stay.

@@ -180,23 +180,28 @@ fn a_link_may_be_half_there() {
     assert!(links > 0, "no link was written");
 }
 
-fn a_lost_root_is_damage(geometry: Geometry) {
-    let mut bench = Bench::new(geometry, &[]);
-    let mut ops = Vec::new();
-    for i in 0..3000u32 {
-        ops.push(put(&[b'k', (i % 7) as u8], &i.to_le_bytes()));
+/// A store whose newest ledger segment is a root, with puts behind it.
+fn ends_in_a_root(geometry: Geometry) -> (Bench, u32, Vec<Placed>) {
+    for count in (3000..4000u32).step_by(20) {
+        let mut bench = Bench::new(geometry, &[]);
+        let ops: Vec<Op> = (0..count)
+            .map(|i| put(&[b'k', (i % 7) as u8], &i.to_le_bytes()))
+            .collect();
+        bench.run(&ops);
+        let (segment, row) = bench.newest_ledger();
+        assert!(row.seq > 10, "{}: too few successions", name(geometry));
+        let mut root = frames(&bench.sim);
+        root.retain(|frame| frame.segment == segment);
+        if root[0].kind == "checkpoint" && root.len() > 4 {
+            return (bench, segment, root);
+        }
     }
-    bench.run(&ops);
-    let (segment, row) = bench.newest_ledger();
+    panic!("{}: no root follows another", name(geometry));
+}
+
+fn a_lost_root_is_damage(geometry: Geometry) {
+    let (bench, segment, root) = ends_in_a_root(geometry);
     let size = bench.layout().segment_size as usize;
-    assert!(row.seq > 10, "{}: too few successions", name(geometry));
-    let all = frames(&bench.sim);
-    let root: Vec<&Placed> = all.iter().filter(|f| f.segment == segment).collect();
-    assert_eq!(
-        root[0].kind, "checkpoint",
-        "the newest ledger segment is a root"
-    );
-    assert!(root.len() > 2, "puts stand behind the root");
     let start = segment as usize * size;
     let checkpoint = root[0].range();
     let header = start..start + 40;
