@@ -60,8 +60,8 @@ pub(crate) fn log_segments(shape: &Shape, capacity: u64) -> u32 {
     u32::try_from(whole).unwrap_or(u32::MAX).plus(1)
 }
 
-/// Ledger segments from one root to the next: checkpoints stay near 3 % of
-/// what is written.
+/// Ledger segments from one root to the next where the store is full, which
+/// its capacity reckons with: checkpoints stay near 3 % of what is written.
 pub(crate) fn root_interval(shape: &Shape, logs: u32, record_segments: u32) -> u32 {
     let bytes = checkpoint_len(shape, logs);
     let wanted = u64::from(bytes)
@@ -358,6 +358,9 @@ impl<M: Medium> Medium for Peek<'_, M> {
     }
     fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
         self.0.borrow(at, len)
+    }
+    fn expect(&self, at: u64, len: usize) {
+        self.0.expect(at, len);
     }
     fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Self::Error> {
         Ok(())

@@ -75,6 +75,14 @@ pub trait Medium {
         None
     }
 
+    /// Says that the `len` bytes from `at`, a whole record, are about to be read
+    /// in pieces, some of them more than once. A medium with a slow bus may
+    /// fetch them at once and serve those reads from memory, as long as it
+    /// forgets what it holds at each write and erase. Does nothing by default.
+    fn expect(&self, at: u64, len: usize) {
+        let _ = (at, len);
+    }
+
     /// Writes `bytes` at `at`, both whole write units; outstanding until the
     /// next flush.
     ///
@@ -114,6 +122,9 @@ impl<M: Medium + ?Sized> Medium for &mut M {
     }
     fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
         (**self).borrow(at, len)
+    }
+    fn expect(&self, at: u64, len: usize) {
+        (**self).expect(at, len)
     }
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Self::Error> {
         (**self).write(at, bytes)

@@ -690,6 +690,7 @@ impl<M: Medium> Device<M> {
 
     /// Judges a frame whose header is sound: whole, torn or damaged.
     pub(crate) fn judge(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
+        self.expect(frame.segment, frame.at, frame.len);
         let mut seen = if self.holds_in_place(&frame) {
             Seen::Whole(frame)
         } else {

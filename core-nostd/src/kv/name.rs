@@ -170,6 +170,7 @@ impl<M: Medium> Device<M> {
     }
 
     fn compare_frame(&self, frame: &Frame, name: &Name<'_>) -> Result<Ordering, Error<M::Error>> {
+        self.expect(frame.segment, frame.at, frame.len);
         match self.compare_key(frame, name.key)? {
             Ordering::Equal => Ok(self.class(frame)?.cmp(&name.class)),
             other => Ok(other),
