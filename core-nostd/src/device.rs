@@ -32,6 +32,12 @@ impl<M: Medium> Device<M> {
         }
     }
 
+    /// A medium whose store is still to be found.
+    pub(crate) fn unknown(medium: M) -> Self {
+        let geometry = medium.geometry();
+        Self::new(medium, Shape::new(geometry, geometry.erase_unit, 0))
+    }
+
     pub(crate) fn read(
         &self,
         segment: u32,

@@ -1,5 +1,6 @@
 //! How a medium is divided, and whether it is large enough.
 
+use crate::device::Device;
 use crate::error::{Error, GeometryError};
 use crate::format::VERSION;
 use crate::format::checkpoint::{LOGS_MAX, body_len};
@@ -193,7 +194,7 @@ impl Layout {
     /// The layout that a root tells of, on a medium that may be longer, but
     /// not shorter.
     fn surveyed<E>(
-        shape: &Shape,
+        shape: &mut Shape,
         found: &crate::ledger::roots::Survey,
     ) -> Result<Layout, Error<E>> {
         let needed = u64::from(found.segments).times(u64::from(shape.segment_size));
@@ -205,8 +206,8 @@ impl Layout {
             capacity: needed,
             ..shape.geometry
         };
-        let shape = Shape::new(geometry, shape.segment_size, shape.nonce);
-        Ok(Self::of(&shape, found.logs, found.ring))
+        *shape = Shape::new(geometry, shape.segment_size, shape.nonce);
+        Ok(Self::of(shape, found.logs, found.ring))
     }
 
     pub(crate) fn of(shape: &Shape, logs: u32, ring: u32) -> Layout {
@@ -249,28 +250,32 @@ impl Layout {
     /// [`Error::NotAStore`], also where power failed in [`crate::setup`],
     /// [`Error::VersionUnsupported`], [`Error::LedgerLost`], or the medium's.
     pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
-        let capacity = medium.geometry().capacity;
+        Self::find(&mut Device::unknown(Peek(medium)))
+    }
+
+    /// As [`Layout::read`]; leaves the device with the shape found.
+    pub(crate) fn find<M: Medium>(device: &mut Device<M>) -> Result<Layout, Error<M::Error>> {
+        let capacity = device.medium.geometry().capacity;
         let mut version = None;
         let mut used = false;
         let mut tried: heapless::Vec<(u64, u32), 4> = heapless::Vec::new();
         let step = 256u64;
         let mut at = 0u64;
         while at < capacity {
-            match peek(medium, at)? {
+            match peek(&device.medium, at)? {
                 Parsed::Header { header, origin, .. } if sound(&origin, header.index, at) => {
                     let key = (origin.nonce, origin.segment_size);
                     if !tried.contains(&key) {
                         let _ = tried.push(key);
-                        let shape = Shape::new(
+                        device.shape = Shape::new(
                             origin.geometry(capacity),
                             origin.segment_size,
                             origin.nonce,
                         );
-                        let device = crate::device::Device::new(Peek(medium), shape);
-                        if let Some(found) = crate::ledger::roots::survey(&device)? {
-                            return Self::surveyed(&shape, &found);
+                        if let Some(found) = crate::ledger::roots::survey(device)? {
+                            return Self::surveyed(&mut device.shape, &found);
                         }
-                        used |= crate::ledger::roots::ever_used(&device)?;
+                        used |= crate::ledger::roots::ever_used(device)?;
                     }
                 }
                 Parsed::OtherVersion(found) => version = Some(found),
@@ -296,7 +301,7 @@ impl Layout {
     /// The medium's.
     pub fn estimate_records<M: Medium>(&self, medium: &M) -> Result<u64, Error<M::Error>> {
         let shape = Shape::new(self.geometry, self.segment_size, self.nonce);
-        let device = crate::device::Device::new(Peek(medium), shape);
+        let device = Device::new(Peek(medium), shape);
         let (mut used, mut seen, mut records) = (0u64, 0u64, 0u64);
         for segment in 0..shape.segments {
             let Parsed::Header { header, origin, .. } = peek(medium, shape.address(segment, 0))?

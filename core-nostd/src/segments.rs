@@ -9,12 +9,12 @@ use crate::medium::Medium;
 /// Who owns a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody; known to be blank.
-    Blank,
     /// Nobody; was blank when the store was last open, so it is looked at (or,
     /// on flash, erased anew) before it is used.
     #[default]
     Unverified,
+    /// Nobody; known to be blank.
+    Blank,
     /// Nobody, durably; to be erased before it is used.
     Dirty,
     /// Nobody; an erase is outstanding.

@@ -18,7 +18,7 @@ flash() { sections "$1" .text .rodata .data; }
 ram() { sections "$1" .data .bss; }
 
 empty_flash=$(flash empty) empty_ram=$(ram empty)
-printf '\n%-34s %8s %8s\n' "Cortex-M4, opt-level s, LTO" "flash" "RAM"
+printf '\n%-34s %8s %8s\n' "Cortex-M4, opt-level z, LTO" "flash" "RAM"
 for program in multilog kv; do
   case $program in
     multilog) what='multilog, 64 segments, 2 logs' ;;

@@ -5,7 +5,6 @@ use super::walk::{Walk, has};
 use crate::device::Device;
 use crate::error::Error;
 use crate::format::header::Stream;
-use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::layout::{Layout, log_segments, root_interval};
 use crate::math::Saturate;
@@ -38,16 +37,15 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         id: Option<u128>,
         mode: Mode,
     ) -> Result<(Self, Report), Error<M::Error>> {
-        let layout = Layout::read(&medium)?;
+        let mut device = Device::unknown(medium);
+        let layout = Layout::find(&mut device)?;
         let geometry = Geometry {
             capacity: layout.geometry.capacity,
-            ..medium.geometry()
+            ..device.medium.geometry()
         };
         if mode == Mode::ReadWrite && layout.geometry != geometry {
             return Err(Error::GeometryMismatch);
         }
-        let shape = Shape::new(layout.geometry, layout.segment_size, layout.nonce);
-        let mut device = Device::new(medium, shape);
         if mode == Mode::ReadWrite {
             device.flush()?;
         }
@@ -68,7 +66,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             }
             (root, unreadable) = store.device.require_root()?;
         }
-        let at = shape.address(store.tail.segment, store.tail.at);
+        let at = store.tail;
+        let at = store.device.shape.address(at.segment, at.at);
         Err(Error::LedgerLost { at })
     }
 

@@ -389,7 +389,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(state) = self.logs.get_mut(number)
             && taken
         {
-            state.replaced = old;
+            state.replaced = Some(old);
         }
         walk.logs |= 1u128.wrapping_shl(log & 127);
     }

@@ -4,6 +4,7 @@
 //! a unit that looks blank may be half-programmed. Such a tail's segment is
 //! copied, once, and the log goes on in the copy: no holes, nothing leaks.
 
+use super::append::mapped;
 use super::{Frontier, block_salt, split};
 use crate::checksum::flipped_bit;
 use crate::error::Error;
@@ -35,7 +36,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let replaced = self.log_segment(&state, n);
             self.map_log(log, n, segment);
             if let Some(state) = self.logs.get_mut(log) {
-                state.replaced = replaced;
+                state.replaced = mapped(replaced);
             }
             self.tell_open(log, n, segment, seq)?;
         }

@@ -78,7 +78,7 @@ pub struct LogState {
     pub(crate) ring_len: u32,
     pub(crate) frontier: Frontier,
     /// The segment that a staged copy of the tail's replaces.
-    pub(crate) replaced: u32,
+    pub(crate) replaced: Option<u32>,
     /// Its last frames do not agree with its bytes.
     pub(crate) broken: bool,
 }
@@ -107,7 +107,7 @@ impl LogState {
         ring_at: 0,
         ring_len: 0,
         frontier: Frontier::Known,
-        replaced: NONE,
+        replaced: None,
         broken: false,
     };
 
@@ -216,8 +216,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             };
             let before = state.committed.head;
             state.committed = state.staged;
-            let replaced = core::mem::replace(&mut state.replaced, NONE);
-            if replaced != NONE {
+            if let Some(replaced) = state.replaced.take() {
                 self.table.release(replaced);
             }
             self.release_log(log, before);
@@ -257,15 +256,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return;
         };
         let staged = core::mem::replace(&mut state.staged, state.committed);
-        let replaced = core::mem::replace(&mut state.replaced, NONE);
-        let written = replaced != NONE
+        let replaced = state.replaced.take();
+        let written = replaced.is_some()
             || whole_units(&shape, staged.tail) != whole_units(&shape, state.committed.tail);
         if written && !Mutant::ResumeTornLog.on() {
             state.frontier = Frontier::Copy;
         }
         let state = *state;
         let (tail_n, within) = split(&shape, state.committed.tail);
-        if replaced != NONE {
+        if let Some(replaced) = replaced {
             let copy = self.log_segment(&state, tail_n);
             self.table.release(copy);
             self.map_log(log, tail_n, replaced);
