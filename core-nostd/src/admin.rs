@@ -1,6 +1,7 @@
 //! Looking at a store: space, segments, frames, and everything checked.
 
 use crate::error::{Error, Item};
+use crate::fault::{Fault, What};
 use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
 use crate::index::Index;
 use crate::math::Saturate;
@@ -171,6 +172,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         segment: u32,
         visit: &mut dyn FnMut(FrameInfo<'_>),
     ) -> Result<(), Error<M::Error>> {
+        let inspected = self.inspect(segment, visit);
+        self.told(inspected)
+    }
+
+    fn inspect(
+        &mut self,
+        segment: u32,
+        visit: &mut dyn FnMut(FrameInfo<'_>),
+    ) -> Result<(), Fault<M::Error>> {
         let row = self.table.get(segment);
         if !row.records() {
             return Ok(());
@@ -223,7 +233,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         end: u32,
         scratch: &mut [u8],
         visit: &mut dyn FnMut(FrameInfo<'_>),
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         match self
             .device
             .examine(place.segment, place.seq, place.at, end)?
@@ -296,24 +306,34 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 healed: false,
             });
         }
-        self.check_frames(&mut checked, visit)?;
-        self.check_entries(&mut checked, visit)?;
-        for log in 0..self.logs.len() {
-            self.check_log(log, &mut checked, visit)?;
-        }
+        let done = self.check_all(&mut checked, visit);
+        self.told(done)?;
         Ok(checked)
+    }
+
+    fn check_all(
+        &mut self,
+        checked: &mut Checked,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<(), Fault<M::Error>> {
+        self.check_frames(checked, visit)?;
+        self.check_entries(checked, visit)?;
+        for log in 0..self.logs.len() {
+            self.check_log(log, checked, visit)?;
+        }
+        Ok(())
     }
 
     fn check_frames(
         &mut self,
         checked: &mut Checked,
         visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         for segment in 0..self.device.shape.segments {
             let address = self.device.shape.address(segment, 0);
             let known = self.table.get(segment).damaged;
             let (mut frames, mut healed, mut damaged) = (0u64, 0u64, 0u64);
-            self.inspect_segment(segment, &mut |frame| {
+            self.inspect(segment, &mut |frame| {
                 frames = frames.plus(1);
                 let at = address.plus(frame.at.into());
                 if frame.healed {
@@ -350,7 +370,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         checked: &mut Checked,
         visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut cursor = self.index.first();
         let mut result = Ok(());
         while let Some((loc, _, next)) = self.index.next(cursor) {
@@ -386,7 +406,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         log: usize,
         checked: &mut Checked,
         visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let state = *self.log(log)?;
         let shape = self.device.shape;
         let mut at = state.staged.head;
@@ -405,12 +425,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                         healed: true,
                     });
                 }
-                Err(Error::Corrupt { item, at }) => {
+                Err(fault) if fault.is_corrupt() => {
                     checked.damaged = checked.damaged.plus(1);
                     visit(Finding {
-                        item,
+                        item: Item::Log(log),
                         key: None,
-                        at,
+                        at: u64::try_from(fault.at).unwrap_or(u64::MAX),
                         healed: false,
                     });
                 }
@@ -433,11 +453,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let scratch = core::mem::take(&mut self.scratch);
         let result = self.fill_index(&mut larger, scratch);
         self.scratch = scratch;
-        result?;
+        self.told(result)?;
         Ok(core::mem::replace(&mut self.index, larger))
     }
 
-    fn fill_index(&mut self, larger: &mut I, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+    fn fill_index(&mut self, larger: &mut I, scratch: &mut [u8]) -> Result<(), Fault<M::Error>> {
         let mut cursor = self.index.first();
         while let Some((loc, _, next)) = self.index.next(cursor) {
             cursor = next;
@@ -464,11 +484,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             match larger.insert(&probe, loc, &mut compare) {
                 Ok(Ok(_)) => {}
                 Ok(Err(full)) => {
-                    return Err(Error::IndexFull {
-                        capacity: full.capacity,
-                    });
+                    return Err(Fault::of(What::IndexFull, full.capacity));
                 }
-                Err(Error::Doubtful { .. }) => self.lose(place),
+                Err(fault) if matches!(fault.what, What::Doubtful) => self.lose(place),
                 Err(other) => return Err(other),
             }
         }

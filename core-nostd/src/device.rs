@@ -1,6 +1,7 @@
 //! The medium seen by segment and offset, with errors that say where.
 
-use crate::error::{Error, Operation};
+use crate::error::Operation;
+use crate::fault::{Fault, What};
 use crate::format::shape::Shape;
 use crate::math::Saturate;
 use crate::medium::Medium;
@@ -19,6 +20,8 @@ pub(crate) struct Device<M: Medium> {
     pub outstanding: bool,
     /// How many flushes have succeeded.
     pub flushes: u64,
+    /// What the last refusal says beyond its fault.
+    pub figures: (u64, u64),
 }
 
 impl<M: Medium> Device<M> {
@@ -29,6 +32,7 @@ impl<M: Medium> Device<M> {
             poisoned: false,
             outstanding: false,
             flushes: 0,
+            figures: (0, 0),
         }
     }
 
@@ -43,13 +47,11 @@ impl<M: Medium> Device<M> {
         segment: u32,
         offset: u32,
         buf: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let at = self.shape.address(segment, offset);
-        self.medium.read(at, buf).map_err(|cause| Error::Medium {
-            operation: Operation::Read,
-            at,
-            cause,
-        })
+        self.medium
+            .read(at, buf)
+            .map_err(|cause| Fault::at(What::Medium(Operation::Read, cause), at))
     }
 
     pub(crate) fn borrow(&self, segment: u32, offset: u32, len: u32) -> Option<&[u8]> {
@@ -72,7 +74,7 @@ impl<M: Medium> Device<M> {
         offset: u32,
         len: u32,
         each: &mut dyn FnMut(&[u8]),
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         if let Some(bytes) = self.borrow(segment, offset, len) {
             each(bytes);
             return Ok(());
@@ -100,7 +102,7 @@ impl<M: Medium> Device<M> {
         offset: u32,
         len: u32,
         mut state: u32,
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         self.pieces(segment, offset, len, &mut |bytes| {
             state = self.medium.crc32c(state, bytes);
         })?;
@@ -114,7 +116,7 @@ impl<M: Medium> Device<M> {
         segment: u32,
         from: u32,
         to: u32,
-    ) -> Result<(u32, u32), Error<M::Error>> {
+    ) -> Result<(u32, u32), Fault<M::Error>> {
         let blank = self.shape.geometry.blank;
         let mut bits = 0u32;
         let mut end = from;
@@ -141,7 +143,7 @@ impl<M: Medium> Device<M> {
         segment: u32,
         offset: u32,
         len: u32,
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         let blank = self.shape.geometry.blank;
         let mut words = 0u32;
         self.pieces(segment, offset, len, &mut |bytes| {
@@ -155,21 +157,17 @@ impl<M: Medium> Device<M> {
         segment: u32,
         offset: u32,
         bytes: &[u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let at = self.shape.address(segment, offset);
         self.outstanding = true;
         self.medium.write(at, bytes).map_err(|cause| {
             self.poisoned = true;
-            Error::Medium {
-                operation: Operation::Write,
-                at,
-                cause,
-            }
+            Fault::at(What::Medium(Operation::Write, cause), at)
         })
     }
 
     /// Erases a whole segment.
-    pub(crate) fn erase(&mut self, segment: u32) -> Result<(), Error<M::Error>> {
+    pub(crate) fn erase(&mut self, segment: u32) -> Result<(), Fault<M::Error>> {
         let at = self.shape.address(segment, 0);
         self.outstanding = true;
         if Mutant::NoErase.on() {
@@ -178,22 +176,14 @@ impl<M: Medium> Device<M> {
         let len = u64::from(self.shape.segment_size);
         self.medium.erase(at, len).map_err(|cause| {
             self.poisoned = true;
-            Error::Medium {
-                operation: Operation::Erase,
-                at,
-                cause,
-            }
+            Fault::at(What::Medium(Operation::Erase, cause), at)
         })
     }
 
-    pub(crate) fn flush(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn flush(&mut self) -> Result<(), Fault<M::Error>> {
         self.medium.flush().map_err(|cause| {
             self.poisoned = true;
-            Error::Medium {
-                operation: Operation::Flush,
-                at: 0,
-                cause,
-            }
+            Fault::at(What::Medium(Operation::Flush, cause), 0)
         })?;
         self.outstanding = false;
         self.flushes = self.flushes.plus(1);

@@ -1,8 +1,8 @@
 //! How a medium is divided, and whether it is large enough.
 
 use crate::device::Device;
-use crate::error::{Error, GeometryError};
-use crate::format::VERSION;
+use crate::error::{Error, GeometryError, Operation};
+use crate::fault::{Fault, What};
 use crate::format::checkpoint::{LOGS_MAX, body_len};
 use crate::format::frame::{Kind, frame_len};
 use crate::format::header::{Origin, Parsed, Stream, decode};
@@ -193,21 +193,22 @@ impl Layout {
 
     /// The layout that a root tells of, on a medium that may be longer, but
     /// not shorter.
-    fn surveyed<E>(
-        shape: &mut Shape,
+    fn surveyed<M: Medium>(
+        device: &mut Device<M>,
         found: &crate::ledger::roots::Survey,
-    ) -> Result<Layout, Error<E>> {
+    ) -> Result<Layout, Fault<M::Error>> {
+        let shape = device.shape;
+        let capacity = shape.geometry.capacity;
         let needed = u64::from(found.segments).times(u64::from(shape.segment_size));
-        if needed > shape.geometry.capacity {
-            let found = shape.geometry.capacity;
-            return Err(Error::MediumTooSmall { found, needed });
+        if needed > capacity {
+            return Err(device.refuse(What::MediumTooSmall, 0, (needed, capacity)));
         }
         let geometry = Geometry {
             capacity: needed,
             ..shape.geometry
         };
-        *shape = Shape::new(geometry, shape.segment_size, shape.nonce);
-        Ok(Self::of(shape, found.logs, found.ring))
+        device.shape = Shape::new(geometry, shape.segment_size, shape.nonce);
+        Ok(Self::of(&device.shape, found.logs, found.ring))
     }
 
     pub(crate) fn of(shape: &Shape, logs: u32, ring: u32) -> Layout {
@@ -250,11 +251,13 @@ impl Layout {
     /// [`Error::NotAStore`], also where power failed in [`crate::setup`],
     /// [`Error::VersionUnsupported`], [`Error::LedgerLost`], or the medium's.
     pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
-        Self::find(&mut Device::unknown(Peek(medium)))
+        let mut device = Device::unknown(Peek(medium));
+        let found = Self::find(&mut device);
+        device.told(found)
     }
 
     /// As [`Layout::read`]; leaves the device with the shape found.
-    pub(crate) fn find<M: Medium>(device: &mut Device<M>) -> Result<Layout, Error<M::Error>> {
+    pub(crate) fn find<M: Medium>(device: &mut Device<M>) -> Result<Layout, Fault<M::Error>> {
         let capacity = device.medium.geometry().capacity;
         let mut version = None;
         let mut used = false;
@@ -273,7 +276,7 @@ impl Layout {
                             origin.nonce,
                         );
                         if let Some(found) = crate::ledger::roots::survey(device)? {
-                            return Self::surveyed(&mut device.shape, &found);
+                            return Self::surveyed(device, &found);
                         }
                         used |= crate::ledger::roots::ever_used(device)?;
                     }
@@ -284,12 +287,9 @@ impl Layout {
             at = at.plus(step);
         }
         match version {
-            Some(found) => Err(Error::VersionUnsupported {
-                found,
-                supported: VERSION,
-            }),
-            None if used => Err(Error::LedgerLost { at: 0 }),
-            None => Err(Error::NotAStore),
+            Some(found) => Err(Fault::at(What::VersionUnsupported, found.into())),
+            None if used => Err(Fault::plain(What::LedgerLost)),
+            None => Err(Fault::plain(What::NotAStore)),
         }
     }
 
@@ -302,9 +302,15 @@ impl Layout {
     pub fn estimate_records<M: Medium>(&self, medium: &M) -> Result<u64, Error<M::Error>> {
         let shape = Shape::new(self.geometry, self.segment_size, self.nonce);
         let device = Device::new(Peek(medium), shape);
+        device.told(self.count_records(&device))
+    }
+
+    fn count_records<M: Medium>(&self, device: &Device<M>) -> Result<u64, Fault<M::Error>> {
+        let shape = device.shape;
         let (mut used, mut seen, mut records) = (0u64, 0u64, 0u64);
         for segment in 0..shape.segments {
-            let Parsed::Header { header, origin, .. } = peek(medium, shape.address(segment, 0))?
+            let Parsed::Header { header, origin, .. } =
+                peek(&device.medium, shape.address(segment, 0))?
             else {
                 continue;
             };
@@ -337,16 +343,13 @@ fn sound(origin: &Origin, index: u32, at: u64) -> bool {
 }
 
 /// What a header at an address says.
-pub(crate) fn peek<M: Medium>(medium: &M, at: u64) -> Result<Parsed, Error<M::Error>> {
+pub(crate) fn peek<M: Medium>(medium: &M, at: u64) -> Result<Parsed, Fault<M::Error>> {
     let mut bytes = [0u8; HEADER as usize];
     if at.plus(u64::from(HEADER)) > medium.geometry().capacity {
         return Ok(Parsed::None);
     }
-    medium.read(at, &mut bytes).map_err(|cause| Error::Medium {
-        operation: crate::error::Operation::Read,
-        at,
-        cause,
-    })?;
+    let read = medium.read(at, &mut bytes);
+    read.map_err(|cause| Fault::at(What::Medium(Operation::Read, cause), at))?;
     Ok(decode(&bytes))
 }
 

@@ -58,6 +58,7 @@ mod admin;
 pub mod checksum;
 mod device;
 pub mod error;
+mod fault;
 mod format;
 pub mod index;
 mod kv;

@@ -1,7 +1,7 @@
 //! The pool of segments: who owns which, wear, and what is free.
 
 use crate::device::Device;
-use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::header::{Header, Stream, encode};
 use crate::math::Saturate;
 use crate::medium::Medium;
@@ -186,7 +186,7 @@ impl<'a> Table<'a> {
         &mut self,
         device: &mut Device<M>,
         index: u32,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         device.erase(index)?;
         device.flush()?;
         self.flushed();
@@ -234,7 +234,7 @@ impl<'a> Table<'a> {
     pub(crate) fn erase_one<M: Medium>(
         &mut self,
         device: &mut Device<M>,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         if self.erasing.is_some() || self.count(Owner::Dirty) == 0 {
             return Ok(false);
         }
@@ -263,9 +263,9 @@ impl<'a> Table<'a> {
         stream: Stream,
         log: u8,
         n: u32,
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         if self.next_seq == u32::MAX {
-            return Err(Error::SequenceExhausted);
+            return Err(Fault::plain(What::SequenceExhausted));
         }
         let index = self.blank(device)?;
         let seq = self.next_seq;
@@ -309,7 +309,7 @@ impl<'a> Table<'a> {
     }
 
     /// A segment that is durably blank.
-    fn blank<M: Medium>(&mut self, device: &mut Device<M>) -> Result<u32, Error<M::Error>> {
+    fn blank<M: Medium>(&mut self, device: &mut Device<M>) -> Result<u32, Fault<M::Error>> {
         let owner = self.lesser_worn(Owner::Blank, Owner::Unverified);
         if let Some(index) = self.least_worn(Owner::Blank)
             && (owner == Owner::Blank || device.shape.ordered())
@@ -333,17 +333,12 @@ impl<'a> Table<'a> {
             }
         }
         if self.erasing.is_none() && !self.erase_one(device)? {
-            return Err(Error::Full {
-                needed: 1,
-                available: 0,
-            });
+            return Err(device.full(1, 0));
         }
         device.flush()?;
         self.flushed();
-        self.least_worn(Owner::Blank).ok_or(Error::Full {
-            needed: 1,
-            available: 0,
-        })
+        self.least_worn(Owner::Blank)
+            .ok_or_else(|| device.full(1, 0))
     }
 
     /// An inherited blank segment that still reads as blank; those that do
@@ -351,7 +346,7 @@ impl<'a> Table<'a> {
     fn verified<M: Medium>(
         &mut self,
         device: &mut Device<M>,
-    ) -> Result<Option<u32>, Error<M::Error>> {
+    ) -> Result<Option<u32>, Fault<M::Error>> {
         while let Some(index) = self.least_worn(Owner::Unverified) {
             let size = device.shape.segment_size;
             let (bits, _) = device.programmed(index, 0, size)?;

@@ -1,7 +1,7 @@
 //! The store: one ledger, a key-value index over it, and logs beside it.
 
 use crate::device::Device;
-use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::index::Index;
 use crate::layout::Layout;
 use crate::math::Saturate;
@@ -195,17 +195,17 @@ pub type MultiLog<'a, M> = Store<'a, M, crate::index::NoIndex>;
 pub type Kv<'a, M, I> = Store<'a, M, I>;
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
-    pub(crate) fn writable(&self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn writable(&self) -> Result<(), Fault<M::Error>> {
         if self.mode == Mode::ReadOnly {
-            return Err(Error::ReadOnly);
+            return Err(Fault::plain(What::ReadOnly));
         }
         if self.device.poisoned {
-            return Err(Error::Poisoned);
+            return Err(Fault::plain(What::Poisoned));
         }
         Ok(())
     }
 
-    pub(crate) fn flush(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn flush(&mut self) -> Result<(), Fault<M::Error>> {
         self.device.flush()?;
         self.table.flushed();
         Ok(())

@@ -17,7 +17,7 @@
 
 use crate::checksum::{crc8, crc32c, flipped_bit};
 use crate::device::{CHUNK, Device};
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::shape::{Shape, WRITE_UNIT_MAX};
 use crate::math::{Saturate, place, u16_at, u32_at};
 use crate::medium::Medium;
@@ -482,7 +482,7 @@ impl<M: Medium> Device<M> {
         seq: u32,
         at: u32,
         end: u32,
-    ) -> Result<Option<Frame>, Error<M::Error>> {
+    ) -> Result<Option<Frame>, Fault<M::Error>> {
         if at.plus(WORD) > end {
             return Ok(None);
         }
@@ -498,7 +498,7 @@ impl<M: Medium> Device<M> {
         seq: u32,
         at: u32,
         end: u32,
-    ) -> Result<Option<Frame>, Error<M::Error>> {
+    ) -> Result<Option<Frame>, Fault<M::Error>> {
         let Some(mut frame) = parse_word(&self.shape, word) else {
             return Ok(None);
         };
@@ -517,7 +517,7 @@ impl<M: Medium> Device<M> {
         &self,
         segment: u32,
         at: u32,
-    ) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+    ) -> Result<Option<(u32, bool)>, Fault<M::Error>> {
         let mut bytes = [0u8; 16];
         if at.plus(LONG) > self.shape.segment_size {
             return Ok(None);
@@ -538,7 +538,7 @@ impl<M: Medium> Device<M> {
         frame: &mut Frame,
         word: [u8; 4],
         end: u32,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         if frame.at.plus(LONG) > end {
             return Ok(false);
         }
@@ -575,7 +575,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// The checksum of everything before the trailer, with the frame's patch.
-    fn frame_sum(&self, frame: &Frame) -> Result<u32, Error<M::Error>> {
+    fn frame_sum(&self, frame: &Frame) -> Result<u32, Fault<M::Error>> {
         let mut state = self.first_sum(frame);
         let covered = frame.len.minus(frame.trailer);
         if frame.patch.is_none() {
@@ -603,7 +603,7 @@ impl<M: Medium> Device<M> {
         seq: u32,
         at: u32,
         end: u32,
-    ) -> Result<Seen, Error<M::Error>> {
+    ) -> Result<Seen, Fault<M::Error>> {
         if at.plus(WORD) > end {
             return Ok(Seen::Blank);
         }
@@ -627,7 +627,7 @@ impl<M: Medium> Device<M> {
         seq: u32,
         at: u32,
         end: u32,
-    ) -> Result<Option<Frame>, Error<M::Error>> {
+    ) -> Result<Option<Frame>, Fault<M::Error>> {
         Ok(match self.examine(segment, seq, at, end)? {
             Seen::Whole(frame) => Some(frame),
             Seen::Torn(frame) if frame.kind == Kind::Log && self.sum_agrees(&frame)? => Some(frame),
@@ -643,7 +643,7 @@ impl<M: Medium> Device<M> {
         seq: u32,
         at: u32,
         end: u32,
-    ) -> Result<Seen, Error<M::Error>> {
+    ) -> Result<Seen, Fault<M::Error>> {
         for bit in 0..32u32 {
             let patch = Patch {
                 at: bit >> 3,
@@ -679,7 +679,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// The sum kept in a frame's trailer; fills `trailer` with its bytes.
-    fn trailer(&self, frame: &Frame, trailer: &mut [u8; 8]) -> Result<u32, Error<M::Error>> {
+    fn trailer(&self, frame: &Frame, trailer: &mut [u8; 8]) -> Result<u32, Fault<M::Error>> {
         let len = usize::try_from(frame.trailer).unwrap_or(8);
         if let Some(part) = trailer.get_mut(..len) {
             self.read(frame.segment, frame.trailer_at(), part)?;
@@ -689,7 +689,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// Judges a frame whose header is sound: whole, torn or damaged.
-    pub(crate) fn judge(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
+    pub(crate) fn judge(&self, frame: Frame) -> Result<Seen, Fault<M::Error>> {
         self.expect(frame.segment, frame.at, frame.len);
         let mut seen = if self.holds_in_place(&frame) {
             Seen::Whole(frame)
@@ -702,7 +702,7 @@ impl<M: Medium> Device<M> {
         Ok(seen)
     }
 
-    fn judge_piecewise(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
+    fn judge_piecewise(&self, frame: Frame) -> Result<Seen, Fault<M::Error>> {
         let mut trailer = [0u8; 8];
         let kept = self.trailer(&frame, &mut trailer)?;
         let difference = (kept ^ self.frame_sum(&frame)?) & self.mask(&frame);
@@ -736,7 +736,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// Whether a frame's sum is the one that it keeps.
-    pub(crate) fn sum_agrees(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn sum_agrees(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let mut trailer = [0u8; 8];
         let kept = self.trailer(frame, &mut trailer)?;
         Ok((kept ^ self.frame_sum(frame)?) & self.mask(frame) == 0)
@@ -748,7 +748,7 @@ impl<M: Medium> Device<M> {
         &self,
         frame: &Frame,
         copy: &Frame,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         let mut header = [0u8; LONG as usize];
         let len = usize::try_from(frame.header_len()).unwrap_or(0);
         let header = header.get_mut(..len).unwrap_or_default();
@@ -765,7 +765,7 @@ impl<M: Medium> Device<M> {
         Ok((self.trailer(frame, &mut trailer)? ^ state) & self.mask(frame) == 0)
     }
 
-    fn judge_ordered(&self, frame: Frame, difference: u32) -> Result<Seen, Error<M::Error>> {
+    fn judge_ordered(&self, frame: Frame, difference: u32) -> Result<Seen, Fault<M::Error>> {
         let missing = self.count_deficit(&frame)?;
         if let Some(healed) = self.heal(&frame, difference, missing != 0)?
             && self.count_deficit(&healed)? == 0
@@ -790,7 +790,7 @@ impl<M: Medium> Device<M> {
         frame: Frame,
         trailer: &[u8; 8],
         difference: u32,
-    ) -> Result<Seen, Error<M::Error>> {
+    ) -> Result<Seen, Fault<M::Error>> {
         if Mutant::NoBlankCount.on() {
             return self.damaged(frame);
         }
@@ -820,7 +820,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// A damaged frame, and whether its key's own checksum holds.
-    fn damaged(&self, frame: Frame) -> Result<Seen, Error<M::Error>> {
+    fn damaged(&self, frame: Frame) -> Result<Seen, Fault<M::Error>> {
         let mut named = false;
         if frame.kind.keyed() && frame.patch.is_none() && frame.trailer == 8 {
             named = if frame.long {
@@ -832,7 +832,7 @@ impl<M: Medium> Device<M> {
         Ok(Seen::Damaged(frame, named))
     }
 
-    fn long_key_holds(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn long_key_holds(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let mut kept = [0u8; 4];
         self.read(frame.segment, frame.at.plus(16), &mut kept)?;
         let salt = !self.shape.salt(frame.seq, frame.at);
@@ -840,7 +840,7 @@ impl<M: Medium> Device<M> {
         Ok(sum == u32::from_le_bytes(kept))
     }
 
-    fn compact_key_holds(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn compact_key_holds(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let mut trailer = [0u8; 8];
         self.read(frame.segment, frame.trailer_at(), &mut trailer)?;
         let at = if self.shape.ordered() { 4 } else { 5 };
@@ -858,7 +858,7 @@ impl<M: Medium> Device<M> {
         frame: &Frame,
         difference: u32,
         last_unit: bool,
-    ) -> Result<Option<Frame>, Error<M::Error>> {
+    ) -> Result<Option<Frame>, Fault<M::Error>> {
         if frame.patch.is_some() {
             return Ok(None);
         }
@@ -896,7 +896,7 @@ impl<M: Medium> Device<M> {
 
     /// How many programmed bits the last unit lacks: positive for a torn
     /// unit, negative where it has too many. Unordered media have no count.
-    pub(crate) fn count_deficit(&self, frame: &Frame) -> Result<i32, Error<M::Error>> {
+    pub(crate) fn count_deficit(&self, frame: &Frame) -> Result<i32, Fault<M::Error>> {
         let mut unit = [0u8; WRITE_UNIT_MAX as usize];
         let len = self.shape.unit.min(frame.len);
         let Some(unit) = unit.get_mut(..usize::try_from(len).unwrap_or(0)) else {
@@ -912,7 +912,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// The running sum that a short log frame keeps, 16 bits of it.
-    pub(crate) fn log_sum(&self, frame: &Frame) -> Result<u32, Error<M::Error>> {
+    pub(crate) fn log_sum(&self, frame: &Frame) -> Result<u32, Fault<M::Error>> {
         let mut trailer = [0u8; 8];
         self.trailer(frame, &mut trailer)?;
         let bits = 16u32.minus(count_bits(&self.shape, 4));
@@ -925,7 +925,7 @@ impl<M: Medium> Device<M> {
         frame: &Frame,
         at: u32,
         buf: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.read(frame.segment, at, buf)?;
         apply(frame.patch, at.minus(frame.at), buf);
         Ok(())
@@ -1004,7 +1004,7 @@ impl Writer {
     pub(crate) fn drain<M: Medium>(
         &mut self,
         device: &mut Device<M>,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let unit = usize::try_from(device.shape.unit).unwrap_or(1);
         let whole = self.fill.round_down(unit);
         if whole == 0 {
@@ -1027,7 +1027,7 @@ impl Writer {
         &mut self,
         device: &mut Device<M>,
         mut bytes: &[u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         while !bytes.is_empty() {
             if self.full() {
                 self.drain(device)?;
@@ -1050,7 +1050,7 @@ impl Writer {
         &mut self,
         device: &mut Device<M>,
         bytes: &'b [u8],
-    ) -> Result<&'b [u8], Error<M::Error>> {
+    ) -> Result<&'b [u8], Fault<M::Error>> {
         let unit = usize::try_from(device.shape.unit).unwrap_or(1).max(8);
         let whole = bytes.len().minus(1).round_down(unit);
         let (now, later) = bytes.split_at(whole);
@@ -1095,7 +1095,7 @@ impl<M: Medium> Device<M> {
         spec: &Spec,
         key: &[u8],
         body: &[Part<'_>],
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         let mut body_len = 0u32;
         for part in body {
             body_len = body_len.plus(part.len());
@@ -1133,7 +1133,7 @@ impl<M: Medium> Device<M> {
         Ok(len)
     }
 
-    fn finish(&mut self, writer: &mut Writer) -> Result<(), Error<M::Error>> {
+    fn finish(&mut self, writer: &mut Writer) -> Result<(), Fault<M::Error>> {
         if Mutant::MarkBeforeData.on() {
             let unit = usize::try_from(self.shape.unit).unwrap_or(1);
             let cut = writer.fill.minus(unit).round_down(unit);
@@ -1167,7 +1167,7 @@ impl<M: Medium> Device<M> {
         writer: &mut Writer,
         sum: &mut u32,
         bytes: &[u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         *sum = self.medium.crc32c(*sum, bytes);
         writer.push(self, bytes)
     }
@@ -1177,7 +1177,7 @@ impl<M: Medium> Device<M> {
         writer: &mut Writer,
         sum: &mut u32,
         part: &Part<'_>,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let (segment, at, len, flip) = match *part {
             Part::Bytes(bytes) => return self.emit(writer, sum, bytes),
             Part::Rows { count, size, row } => {
@@ -1222,7 +1222,7 @@ impl<M: Medium> Device<M> {
         spec: &Spec,
         trailer: u32,
         check: u32,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut bytes = [0u8; 8];
         if !self.shape.ordered() {
             let blanks = writer.all_blank_words(self.shape.geometry.blank);

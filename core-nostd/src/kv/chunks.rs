@@ -1,7 +1,7 @@
 //! Values longer than a frame: chunks of one generation, named by a head.
 
 use super::name::{Class, DEPENDENT, Name};
-use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Part, Spec, body_max, frame_len};
 use crate::format::shape::Shape;
 use crate::index::{Index, Loc, Probe};
@@ -36,7 +36,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.record_capacity() >> 1
     }
 
-    pub(crate) fn big(&self, frame: &Frame) -> Result<Big, Error<M::Error>> {
+    pub(crate) fn big(&self, frame: &Frame) -> Result<Big, Fault<M::Error>> {
         let mut bytes = [0u8; BIG];
         self.device.read_in(frame, frame.body_at(), &mut bytes)?;
         Ok(Big {
@@ -53,7 +53,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         value: &[u8],
         old: Option<&Frame>,
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
         let room = body_max(key_len, shape.frame_max());
@@ -66,7 +66,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let max = self.value_max();
         if chunk < 16 || len > max {
-            return Err(Error::ValueTooLong { len, max });
+            return Err(self.device.refuse(What::ValueTooLong, 0, (len, max)));
         }
         let head = frame_len(&shape, Kind::Big, key_len, BIG as u32);
         let frame = frame_len(&shape, Kind::Chunk, key_len, room);
@@ -76,7 +76,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.may_change(1, old.is_none())?;
         let capacity = self.index.capacity();
         if self.index.len().plus(count).plus(1) > capacity {
-            return Err(Error::IndexFull { capacity });
+            return Err(Fault::of(What::IndexFull, capacity));
         }
         self.begin(total)?;
         big.generation = Shape::rank(self.tail.seq, self.tail.at);
@@ -93,7 +93,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         value: &[u8],
         big: &Big,
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let size = usize::try_from(big.chunk).unwrap_or(1).max(1);
         for (number, data) in value.chunks(size).enumerate() {
             let number = u64::try_from(number).unwrap_or(u64::MAX);
@@ -123,7 +123,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         number: u64,
         data: &[u8],
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut body = [0u8; DEPENDENT as usize];
         place(&mut body, 0, &generation.to_le_bytes());
         place(&mut body, 8, &number.to_le_bytes());
@@ -218,22 +218,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &self,
         frame: &Frame,
         into: &'k mut [u8],
-    ) -> Result<&'k [u8], Error<M::Error>> {
+    ) -> Result<&'k [u8], Fault<M::Error>> {
         let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
-        let found = into.len();
         let Some(part) = into.get_mut(..needed) else {
-            return Err(Error::MemoryTooSmall {
-                what: "scratch",
-                needed,
-                found,
-            });
+            return Err(Fault::of(What::ScratchTooSmall, needed));
         };
         self.device.read_in(frame, frame.key_at(), part)?;
         Ok(part)
     }
 
     /// Takes one index change back.
-    pub(crate) fn take_back_one(&mut self, undo: &Undo) -> Result<(), Error<M::Error>> {
+    pub(crate) fn take_back_one(&mut self, undo: &Undo) -> Result<(), Fault<M::Error>> {
         let probe = Probe {
             hash: undo.hash,
             prefix: undo.prefix,
@@ -259,7 +254,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         old: Option<Loc>,
         new: Option<Loc>,
         scratch: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let class = self.device.class(frame)?;
         let key = self.read_key(frame, scratch)?;
         let name = Name { key, class };

@@ -2,6 +2,7 @@
 
 use super::name::{DEPENDENT, Name};
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Part, Spec, body_max, frame_len};
 use crate::format::shape::Shape;
 use crate::index::{Index, Loc};
@@ -27,11 +28,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Doubtful`], or the medium's.
     pub fn list_len(&self, key: &[u8]) -> Result<Option<u64>, Error<M::Error>> {
-        if self.locate(&Name::item(key))?.is_none() {
-            return Ok(None);
-        }
-        let bounds = self.bounds(key)?.unwrap_or_default();
-        Ok(Some(bounds.end.minus(bounds.start)))
+        let bounds = self.told(self.present_bounds(key))?;
+        Ok(bounds.map(|bounds| bounds.end.minus(bounds.start)))
     }
 
     /// Reads one element, counted from the first that is left; returns its
@@ -46,10 +44,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         index: u64,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Error<M::Error>> {
-        if self.locate(&Name::item(key))?.is_none() {
+        self.told(self.read_element(key, index, buf))
+    }
+
+    fn read_element(
+        &self,
+        key: &[u8],
+        index: u64,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, Fault<M::Error>> {
+        let Some(bounds) = self.present_bounds(key)? else {
             return Ok(None);
-        }
-        let bounds = self.bounds(key)?.unwrap_or_default();
+        };
         let number = bounds.start.plus(index);
         if number >= bounds.end {
             return Ok(None);
@@ -58,7 +64,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(frame) = self.find(&name)? {
             let needed = usize::try_from(frame.body_len.minus(DEPENDENT)).unwrap_or(0);
             if needed > buf.len() {
-                return Err(Error::BufferTooSmall { needed });
+                return Err(Fault::of(What::BufferTooSmall, needed));
             }
             self.doubt(Some(&frame))?;
         }
@@ -105,7 +111,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         element: &[u8],
     ) -> Result<(), Error<M::Error>> {
-        self.stage_list_append(key, element, false)
+        let staged = self.stage_list_append(key, element, false);
+        self.told(staged)
     }
 
     /// [`Store::list_update`] when the transaction commits.
@@ -118,7 +125,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         index: u64,
         element: &[u8],
     ) -> Result<(), Error<M::Error>> {
-        self.stage_list_update(key, index, element, false)
+        let staged = self.stage_list_update(key, index, element, false);
+        self.told(staged)
     }
 
     /// [`Store::list_trim`] when the transaction commits.
@@ -126,11 +134,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::list_trim`]; the transaction stays open and as it was.
     pub fn tentatively_list_trim(&mut self, key: &[u8], count: u64) -> Result<(), Error<M::Error>> {
-        self.stage_list_trim(key, count, false)
+        let staged = self.stage_list_trim(key, count, false);
+        self.told(staged)
+    }
+
+    /// The bounds of a key's list; `None` where the key is absent.
+    fn present_bounds(&self, key: &[u8]) -> Result<Option<Bounds>, Fault<M::Error>> {
+        if self.locate(&Name::item(key))?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.bounds(key)?.unwrap_or_default()))
     }
 
     /// The bounds of a key's list, if it ever had one.
-    pub(crate) fn bounds(&self, key: &[u8]) -> Result<Option<Bounds>, Error<M::Error>> {
+    pub(crate) fn bounds(&self, key: &[u8]) -> Result<Option<Bounds>, Fault<M::Error>> {
         if !self.lists {
             return Ok(None);
         }
@@ -143,7 +160,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    pub(crate) fn bounds_of(&self, frame: &Frame) -> Result<Bounds, Error<M::Error>> {
+    pub(crate) fn bounds_of(&self, frame: &Frame) -> Result<Bounds, Fault<M::Error>> {
         let mut bytes = [0u8; LIST];
         self.device.read_in(frame, frame.body_at(), &mut bytes)?;
         Ok(Bounds {
@@ -154,16 +171,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The frame lengths of an element and of the bounds, if they fit.
-    fn list_lens(&self, key: &[u8], element: &[u8]) -> Result<(u32, u32), Error<M::Error>> {
+    fn list_lens(&mut self, key: &[u8], element: &[u8]) -> Result<(u32, u32), Fault<M::Error>> {
         let shape = self.device.shape;
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
         let len = u32::try_from(element.len()).unwrap_or(u32::MAX);
         let max = body_max(key_len, shape.frame_max()).minus(DEPENDENT);
         if len > max {
-            return Err(Error::ValueTooLong {
-                len: len.into(),
-                max: max.into(),
-            });
+            let figures = (len.into(), max.into());
+            return Err(self.device.refuse(What::ValueTooLong, 0, figures));
         }
         Ok((
             frame_len(&shape, Kind::Element, key_len, DEPENDENT.plus(len)),
@@ -171,11 +186,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         ))
     }
 
-    fn require_key(&self, key: &[u8]) -> Result<(), Error<M::Error>> {
+    fn require_key(&mut self, key: &[u8]) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         self.check_key(key)?;
         if self.locate(&Name::item(key))?.is_none() {
-            return Err(Error::NotFound);
+            return Err(Fault::plain(What::NotFound));
         }
         Ok(())
     }
@@ -185,7 +200,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         element: &[u8],
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.require_key(key)?;
         let (element_len, list_len) = self.list_lens(key, element)?;
         let both = u64::from(element_len).plus(u64::from(list_len));
@@ -219,12 +234,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         index: u64,
         element: &[u8],
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.require_key(key)?;
         let bounds = self.bounds(key)?.unwrap_or_default();
         let number = bounds.start.plus(index);
         if number >= bounds.end {
-            return Err(Error::NotFound);
+            return Err(Fault::plain(What::NotFound));
         }
         let (len, _) = self.list_lens(key, element)?;
         let old = self.find(&Name::dependent(key, bounds.generation, number))?;
@@ -239,11 +254,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         count: u64,
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.require_key(key)?;
         let mut bounds = self.bounds(key)?.unwrap_or_default();
         if count > bounds.end.minus(bounds.start) {
-            return Err(Error::NotFound);
+            return Err(Fault::plain(What::NotFound));
         }
         if bounds == Bounds::default() {
             return Ok(());
@@ -260,7 +275,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         bounds: &Bounds,
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut body = [0u8; LIST];
         place(&mut body, 0, &bounds.generation.to_le_bytes());
         place(&mut body, 8, &bounds.start.to_le_bytes());
@@ -303,7 +318,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         generation: u64,
         number: u64,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         if let Some(frame) = self.find(&Name::item(key))?
             && frame.kind == Kind::Big
         {

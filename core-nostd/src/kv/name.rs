@@ -1,7 +1,7 @@
 //! The names that the index goes by, and how records compare with them.
 
 use crate::device::{CHUNK, Device};
-use crate::error::{Error, Item};
+use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Seen};
 use crate::index::{Index, Loc, Probe};
 use crate::math::{Saturate, u64_at};
@@ -104,17 +104,17 @@ impl<M: Medium> Device<M> {
 
     /// The record at a place, its header sound or healed; its content is not
     /// summed.
-    pub(crate) fn record(&self, place: Place) -> Result<Frame, Error<M::Error>> {
+    pub(crate) fn record(&self, place: Place) -> Result<Frame, Fault<M::Error>> {
         let end = self.shape.segment_size;
         if let Some(frame) = self.parse(place.segment, place.seq, place.at, end)? {
             return Ok(frame);
         }
         match self.examine(place.segment, place.seq, place.at, end)? {
             Seen::Whole(frame) => Ok(frame),
-            _ => Err(Error::Corrupt {
-                item: Item::Metadata,
-                at: self.shape.address(place.segment, place.at),
-            }),
+            _ => {
+                let at = self.shape.address(place.segment, place.at);
+                Err(Fault::at(What::CorruptMetadata, at))
+            }
         }
     }
 
@@ -123,7 +123,7 @@ impl<M: Medium> Device<M> {
         &self,
         frame: &Frame,
         key: &[u8],
-    ) -> Result<Ordering, Error<M::Error>> {
+    ) -> Result<Ordering, Fault<M::Error>> {
         if frame.patch.is_none()
             && let Some(bytes) = self.borrow(frame.segment, frame.key_at(), frame.key_len)
         {
@@ -154,7 +154,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// Generation and number of a dependent record; the class of any.
-    pub(crate) fn class(&self, frame: &Frame) -> Result<Class, Error<M::Error>> {
+    pub(crate) fn class(&self, frame: &Frame) -> Result<Class, Fault<M::Error>> {
         Ok(match frame.kind {
             Kind::List => Class::List,
             Kind::Chunk | Kind::Element => {
@@ -169,7 +169,7 @@ impl<M: Medium> Device<M> {
         })
     }
 
-    fn compare_frame(&self, frame: &Frame, name: &Name<'_>) -> Result<Ordering, Error<M::Error>> {
+    fn compare_frame(&self, frame: &Frame, name: &Name<'_>) -> Result<Ordering, Fault<M::Error>> {
         self.expect(frame.segment, frame.at, frame.len);
         match self.compare_key(frame, name.key)? {
             Ordering::Equal => Ok(self.class(frame)?.cmp(&name.class)),
@@ -183,7 +183,7 @@ impl<M: Medium> Device<M> {
         table: &Table<'_>,
         name: &Name<'_>,
         loc: Loc,
-    ) -> Result<Ordering, Error<M::Error>> {
+    ) -> Result<Ordering, Fault<M::Error>> {
         Ok(self.compare_at(table.place(self, loc), name)?.0)
     }
 
@@ -195,7 +195,7 @@ impl<M: Medium> Device<M> {
         name: &Name<'_>,
         loc: Loc,
         known: &mut Option<Frame>,
-    ) -> Result<Ordering, Error<M::Error>> {
+    ) -> Result<Ordering, Fault<M::Error>> {
         let place = table.place(self, loc);
         if known.is_some_and(|frame| frame.place() == place) {
             return Ok(Ordering::Equal);
@@ -214,7 +214,7 @@ impl<M: Medium> Device<M> {
         &self,
         place: Place,
         name: &Name<'_>,
-    ) -> Result<(Ordering, Frame), Error<M::Error>> {
+    ) -> Result<(Ordering, Frame), Fault<M::Error>> {
         let end = self.shape.segment_size;
         if let Some(frame) = self.parse(place.segment, place.seq, place.at, end)?
             && frame.kind.keyed()
@@ -233,9 +233,10 @@ impl<M: Medium> Device<M> {
             Seen::Whole(frame) | Seen::Damaged(frame, true) => {
                 Ok((self.compare_frame(&frame, name)?, frame))
             }
-            _ => Err(Error::Doubtful {
-                at: self.shape.address(place.segment, place.at),
-            }),
+            _ => {
+                let at = self.shape.address(place.segment, place.at);
+                Err(Fault::at(What::Doubtful, at))
+            }
         }
     }
 
@@ -244,7 +245,7 @@ impl<M: Medium> Device<M> {
         &self,
         one: &Frame,
         other: &Frame,
-    ) -> Result<Ordering, Error<M::Error>> {
+    ) -> Result<Ordering, Fault<M::Error>> {
         let mut a = [0u8; 64];
         let mut b = [0u8; 64];
         let mut done = 0u32;
@@ -274,7 +275,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The newest record of a name, its content not yet checked. An answer
     /// that unattributed damage may hide a newer one of is withheld.
-    pub(crate) fn locate(&self, name: &Name<'_>) -> Result<Option<Frame>, Error<M::Error>> {
+    pub(crate) fn locate(&self, name: &Name<'_>) -> Result<Option<Frame>, Fault<M::Error>> {
         let found = self.find(name)?;
         if !self.damages.is_empty() {
             self.doubt(found.as_ref())?;
@@ -282,9 +283,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(found)
     }
 
-    pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Error<M::Error>> {
+    pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Fault<M::Error>> {
         if self.astray {
-            return Err(Error::Poisoned);
+            return Err(Fault::plain(What::Poisoned));
         }
         let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
@@ -300,11 +301,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Refuses an answer that is older than unattributed damage.
-    pub(crate) fn doubt(&self, found: Option<&Frame>) -> Result<(), Error<M::Error>> {
+    pub(crate) fn doubt(&self, found: Option<&Frame>) -> Result<(), Fault<M::Error>> {
         let rank = found.map_or(0, |frame| self.rank(frame));
         for damage in &self.damages {
             if rank < damage.until {
-                return Err(Error::Doubtful { at: damage.at });
+                return Err(Fault::at(What::Doubtful, damage.at));
             }
         }
         Ok(())
@@ -324,11 +325,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Checks a key's length.
-    pub(crate) fn check_key(&self, key: &[u8]) -> Result<(), Error<M::Error>> {
+    pub(crate) fn check_key(&mut self, key: &[u8]) -> Result<(), Fault<M::Error>> {
         let max = self.key_max();
         match key.len() {
-            0 => Err(Error::KeyEmpty),
-            len if len > max => Err(Error::KeyTooLong { len, max }),
+            0 => Err(Fault::plain(What::KeyEmpty)),
+            len if len > max => {
+                let max = u64::try_from(max).unwrap_or(u64::MAX);
+                Err(self.device.refuse(What::KeyTooLong, len, (max, 0)))
+            }
             _ => Ok(()),
         }
     }

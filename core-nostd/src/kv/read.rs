@@ -2,7 +2,8 @@
 
 use super::chunks::Big;
 use super::name::{DEPENDENT, Name};
-use crate::error::{Error, Item};
+use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Seen};
 use crate::index::Index;
 use crate::math::Saturate;
@@ -19,12 +20,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// [`Error::BufferTooSmall`] with the length needed, [`Error::Corrupt`],
     /// [`Error::Doubtful`], or the medium's.
     pub fn get(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>, Error<M::Error>> {
+        self.told(self.read_whole(key, buf))
+    }
+
+    fn read_whole(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>, Fault<M::Error>> {
         let Some(frame) = self.locate(&Name::item(key))? else {
             return Ok(None);
         };
         let needed = usize::try_from(self.len_of(&frame)?).unwrap_or(usize::MAX);
         let Some(buf) = buf.get_mut(..needed) else {
-            return Err(Error::BufferTooSmall { needed });
+            return Err(Fault::of(What::BufferTooSmall, needed));
         };
         self.read_item(key, &frame, 0, buf)?;
         Ok(Some(needed))
@@ -42,6 +47,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         offset: u64,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Error<M::Error>> {
+        self.told(self.read_part(key, offset, buf))
+    }
+
+    fn read_part(
+        &self,
+        key: &[u8],
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, Fault<M::Error>> {
         let Some(frame) = self.locate(&Name::item(key))? else {
             return Ok(None);
         };
@@ -57,8 +71,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Doubtful`], or the medium's.
     pub fn value_len(&self, key: &[u8]) -> Result<Option<u64>, Error<M::Error>> {
-        match self.locate(&Name::item(key))? {
-            Some(frame) => self.len_of(&frame).map(Some),
+        match self.told(self.locate(&Name::item(key)))? {
+            Some(frame) => self.told(self.len_of(&frame)).map(Some),
             None => Ok(None),
         }
     }
@@ -68,7 +82,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Doubtful`], or the medium's.
     pub fn contains(&self, key: &[u8]) -> Result<bool, Error<M::Error>> {
-        Ok(self.locate(&Name::item(key))?.is_some())
+        let found = self.told(self.locate(&Name::item(key)))?;
+        Ok(found.is_some())
     }
 
     /// A value in place, its checksum compared: mapped media alone, and values
@@ -77,10 +92,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_ref(&self, key: &[u8]) -> Result<Option<&[u8]>, Error<M::Error>> {
-        let Some(frame) = self.locate(&Name::item(key))? else {
+        let Some(frame) = self.told(self.locate(&Name::item(key)))? else {
             return Ok(None);
         };
-        let frame = self.sound(&frame)?;
+        let frame = self.told(self.sound(&frame))?;
         if frame.patch.is_some() || frame.kind != Kind::Put {
             return Ok(None);
         }
@@ -95,7 +110,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Doubtful`], or the medium's.
     pub fn get_ref_unchecked(&self, key: &[u8]) -> Result<Option<&[u8]>, Error<M::Error>> {
-        match self.locate(&Name::item(key))? {
+        match self.told(self.locate(&Name::item(key)))? {
             Some(frame) if frame.kind == Kind::Put => {
                 Ok(self
                     .device
@@ -117,7 +132,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.keys == 0
     }
 
-    pub(crate) fn len_of(&self, frame: &Frame) -> Result<u64, Error<M::Error>> {
+    pub(crate) fn len_of(&self, frame: &Frame) -> Result<u64, Fault<M::Error>> {
         if frame.kind == Kind::Big {
             let frame = self.sound(frame)?;
             return Ok(self.big(&frame)?.len);
@@ -127,20 +142,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The frame with its content checked, unless that was just done, and
     /// healed where one bit is wrong.
-    pub(crate) fn sound(&self, frame: &Frame) -> Result<Frame, Error<M::Error>> {
+    pub(crate) fn sound(&self, frame: &Frame) -> Result<Frame, Fault<M::Error>> {
         if frame.sound || Mutant::SkipReadChecksum.on() {
             return Ok(*frame);
         }
         match self.device.judge(*frame)? {
             Seen::Whole(frame) => Ok(frame),
             _ => {
-                let item = if frame.kind == Kind::Element {
-                    Item::Element
+                let what = if frame.kind == Kind::Element {
+                    What::CorruptElement
                 } else {
-                    Item::Value
+                    What::CorruptValue
                 };
                 let at = self.device.shape.address(frame.segment, frame.at);
-                Err(Error::Corrupt { item, at })
+                Err(Fault::at(what, at))
             }
         }
     }
@@ -151,7 +166,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         frame: &Frame,
         offset: u64,
         buf: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.read_sound(key, &self.sound(frame)?, offset, buf)
     }
 
@@ -162,7 +177,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         frame: &Frame,
         offset: u64,
         buf: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         if frame.kind != Kind::Big {
             let offset = u32::try_from(offset).unwrap_or(u32::MAX);
             return self.read_body(frame, offset, buf);
@@ -171,7 +186,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.read_chunks(key, &big, offset, buf)
     }
 
-    fn read_body(&self, frame: &Frame, offset: u32, buf: &mut [u8]) -> Result<(), Error<M::Error>> {
+    fn read_body(&self, frame: &Frame, offset: u32, buf: &mut [u8]) -> Result<(), Fault<M::Error>> {
         if buf.is_empty() {
             return Ok(());
         }
@@ -185,7 +200,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         big: &Big,
         offset: u64,
         buf: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let chunk = u64::from(big.chunk.max(1));
         let mut done = 0usize;
         while done < buf.len() {
@@ -196,10 +211,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let got = self.read_dependent(&name, within, rest)?;
             if got == 0 {
                 // Shorter than its head says.
-                return Err(Error::Corrupt {
-                    item: Item::Value,
-                    at: 0,
-                });
+                return Err(Fault::plain(What::CorruptValue));
             }
             done = done.plus(got);
         }
@@ -212,14 +224,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         name: &Name<'_>,
         within: u32,
         buf: &mut [u8],
-    ) -> Result<usize, Error<M::Error>> {
+    ) -> Result<usize, Fault<M::Error>> {
         let Some(frame) = self.find(name)? else {
             // Its head names it, so it was there.
             let at = self.damages.first().map_or(0, |damage| damage.at);
-            return Err(Error::Corrupt {
-                item: Item::Value,
-                at,
-            });
+            return Err(Fault::at(What::CorruptValue, at));
         };
         let frame = self.sound(&frame)?;
         let from = DEPENDENT.plus(within);

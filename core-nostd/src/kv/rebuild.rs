@@ -6,7 +6,7 @@
 //! comes later wins, so no order has to be kept in the index.
 
 use super::name::{Class, Name};
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::frame::{Control, Frame, Kind, Seen, frame_len};
 use crate::format::shape::Shape;
 use crate::index::Index;
@@ -69,7 +69,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         newest: Place,
         report: &mut Report,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.index.clear();
         self.live = 0;
         self.tombstones = 0;
@@ -96,7 +96,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         newest: Place,
         report: &mut Report,
         scratch: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut ledger = Stream::new(Owner::Ledger);
         ledger.newest = newest;
         let mut cold = Stream::new(Owner::Cold);
@@ -118,7 +118,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Goes to the next segment of a stream that holds anything.
-    fn enter_segment(&mut self, stream: &mut Stream) -> Result<(), Error<M::Error>> {
+    fn enter_segment(&mut self, stream: &mut Stream) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         let mut best: Option<(u32, u32, u32)> = None;
         for (number, row) in self.table.rows.iter().enumerate() {
@@ -147,7 +147,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// A cold segment holds records from the order of its first run on.
-    fn first_run(&mut self, stream: &mut Stream) -> Result<(), Error<M::Error>> {
+    fn first_run(&mut self, stream: &mut Stream) -> Result<(), Fault<M::Error>> {
         let at = stream.place;
         if let Seen::Whole(frame) = self.device.examine(at.segment, at.seq, at.at, stream.end)?
             && frame.kind == Kind::Run
@@ -161,7 +161,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    pub(crate) fn run_rank(&self, frame: &Frame) -> Result<u64, Error<M::Error>> {
+    pub(crate) fn run_rank(&self, frame: &Frame) -> Result<u64, Fault<M::Error>> {
         let mut bytes = [0u8; 8];
         self.device.read_in(frame, frame.body_at(), &mut bytes)?;
         Ok(u64_at(&bytes, 0))
@@ -173,7 +173,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         stream: &mut Stream,
         report: &mut Report,
         scratch: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let at = stream.place;
         if at.at >= stream.end {
             return self.enter_segment(stream);
@@ -225,7 +225,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         stream: &mut Stream,
         report: &mut Report,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let at = stream.place;
         let tail = self.tail;
         self.tail = at;
@@ -264,7 +264,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether the frame behind damage in a cold segment stands for the same
     /// order as those before it: no run frame can have been lost.
-    fn in_same_run(&self, stream: &Stream, to: u32) -> Result<bool, Error<M::Error>> {
+    fn in_same_run(&self, stream: &Stream, to: u32) -> Result<bool, Fault<M::Error>> {
         let at = stream.place;
         let find = |at| {
             self.device
@@ -284,7 +284,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The next run frame at or behind an offset of a cold segment, and its
     /// order; else where the segment ends, and the order of the next one.
-    fn next_run(&self, stream: &Stream, from: u32) -> Result<(u32, u64), Error<M::Error>> {
+    fn next_run(&self, stream: &Stream, from: u32) -> Result<(u32, u64), Fault<M::Error>> {
         let place = stream.place;
         let mut at = from;
         while at < stream.end {
@@ -320,7 +320,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// did. Looks on to the group's end in this segment, or to damage, which
     /// may hide that end; a group that goes on in the next segment is
     /// committed, or its segment's extent would be shorter.
-    fn skip_until(&self, first: &Frame, stream: &Stream) -> Result<u32, Error<M::Error>> {
+    fn skip_until(&self, first: &Frame, stream: &Stream) -> Result<u32, Fault<M::Error>> {
         let end = stream.end;
         let newest = stream.newest;
         let mut at = first.at;
@@ -353,7 +353,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Enters a record that is newer than everything entered before.
-    fn take_in(&mut self, frame: &Frame, scratch: &mut [u8]) -> Result<(), Error<M::Error>> {
+    fn take_in(&mut self, frame: &Frame, scratch: &mut [u8]) -> Result<(), Fault<M::Error>> {
         let key = self.read_key(frame, scratch)?;
         let place = Place {
             segment: frame.segment,
@@ -379,7 +379,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    fn take_delete(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Error<M::Error>> {
+    fn take_delete(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {
         self.add_live(frame.segment, frame.len);
         self.tombstones = self.tombstones.plus(u64::from(frame.len));
         if Mutant::DropTombstones.on() && frame.body_len > 0 {

@@ -8,6 +8,7 @@
 
 use super::name::Name;
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Meta, Part, Seen, Spec, body_max, frame_len};
 use crate::format::header::Stream;
 use crate::format::shape::Shape;
@@ -67,7 +68,7 @@ pub struct Maintained {
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Before a group of `bytes`: frees what it will need, and does its share
     /// of the reclaiming that later groups will need.
-    pub(crate) fn make_room(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+    pub(crate) fn make_room(&mut self, bytes: u64) -> Result<(), Fault<M::Error>> {
         let payload = u64::from(self.device.shape.payload().max(1));
         let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
         let beyond = bytes.minus(left.minus(u64::from(self.control_len())));
@@ -84,7 +85,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Reclaims whole segments until `wanted` are free, as far as it gets.
-    fn gain(&mut self, wanted: u32) -> Result<(), Error<M::Error>> {
+    fn gain(&mut self, wanted: u32) -> Result<(), Fault<M::Error>> {
         let mut rounds = self.device.shape.segments.times(2);
         while self.free_for_records() < wanted && rounds > 0 {
             rounds = rounds.minus(1);
@@ -96,12 +97,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Reclaims what a start used up.
-    pub(crate) fn regain(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn regain(&mut self) -> Result<(), Fault<M::Error>> {
         self.gain(HARD_RESERVE.plus(1))
     }
 
     /// Copies as much as keeps pace with `bytes` of new records.
-    fn reclaim_share(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+    fn reclaim_share(&mut self, bytes: u64) -> Result<(), Fault<M::Error>> {
         if self.reclaim.victim.is_none() {
             self.choose();
         }
@@ -116,7 +117,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Reclaims one whole segment at once; whether there was one.
-    fn reclaim_one(&mut self) -> Result<bool, Error<M::Error>> {
+    fn reclaim_one(&mut self) -> Result<bool, Fault<M::Error>> {
         if self.reclaim.victim.is_none() {
             self.choose();
         }
@@ -146,7 +147,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Commits the `freed` entry in a group of its own.
-    fn commit_freed(&mut self) -> Result<bool, Error<M::Error>> {
+    fn commit_freed(&mut self) -> Result<bool, Fault<M::Error>> {
         let Some((segment, body)) = self.freed_entry() else {
             return Ok(false);
         };
@@ -190,7 +191,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Reclaims the oldest segment; whether there was one.
-    pub(crate) fn reclaim_oldest(&mut self) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn reclaim_oldest(&mut self) -> Result<bool, Fault<M::Error>> {
         if self.root_due {
             self.write_root(None)?;
         }
@@ -273,7 +274,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Copies live records out of the victim, about `bytes` of them.
-    fn copy_some(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+    fn copy_some(&mut self, bytes: u64) -> Result<(), Fault<M::Error>> {
         if !I::KEYS {
             // Nothing is ever live; says so to the compiler.
             return Ok(());
@@ -320,7 +321,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Whether the index points at a damaged record.
-    pub(crate) fn is_needed(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn is_needed(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let from = self.device.loc(Place {
             segment: frame.segment,
             seq: frame.seq,
@@ -362,7 +363,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    fn copy_if_live(&mut self, frame: &Frame, rank: u64) -> Result<(), Error<M::Error>> {
+    fn copy_if_live(&mut self, frame: &Frame, rank: u64) -> Result<(), Fault<M::Error>> {
         let scratch = core::mem::take(&mut self.scratch);
         let result = match self.read_key(frame, scratch) {
             Ok(key) => self.copy_named(frame, key, rank),
@@ -372,7 +373,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         result
     }
 
-    fn copy_named(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Error<M::Error>> {
+    fn copy_named(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Fault<M::Error>> {
         if frame.kind == Kind::Delete {
             return self.copy_tombstone(frame, key, rank);
         }
@@ -386,7 +387,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Points the index at a record's copy.
-    fn moved(&mut self, name: &Name<'_>, frame: &Frame, to: Place) -> Result<(), Error<M::Error>> {
+    fn moved(&mut self, name: &Name<'_>, frame: &Frame, to: Place) -> Result<(), Fault<M::Error>> {
         let probe = self.probe(name);
         let from = Place {
             segment: frame.segment,
@@ -405,7 +406,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Whether the index points at exactly this record.
-    fn is_newest(&self, name: &Name<'_>, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn is_newest(&self, name: &Name<'_>, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let probe = self.probe(name);
         let from = self.device.loc(Place {
             segment: frame.segment,
@@ -430,7 +431,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         frame: &Frame,
         key: &[u8],
         rank: u64,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut order = Shape::rank(frame.seq, frame.at);
         if frame.body_len >= 8 {
             let mut bytes = [0u8; 8];
@@ -456,7 +457,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// A key that was deleted and made again has no list; an older record of
     /// one must not come back when the tombstone goes.
-    fn shadow_list(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Error<M::Error>> {
+    fn shadow_list(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Fault<M::Error>> {
         let name = Name::list(key);
         if !self.lists || self.find(&name)?.is_some() {
             return Ok(());
@@ -489,7 +490,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         key: &[u8],
         rank: u64,
         body: Option<&[u8]>,
-    ) -> Result<Place, Error<M::Error>> {
+    ) -> Result<Place, Fault<M::Error>> {
         let shape = self.device.shape;
         let body = match body {
             Some(bytes) => Part::Bytes(bytes),
@@ -542,7 +543,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The place in a cold segment where `len` bytes fit.
-    fn cold_place(&mut self, len: u32, rank: u64) -> Result<Place, Error<M::Error>> {
+    fn cold_place(&mut self, len: u32, rank: u64) -> Result<Place, Fault<M::Error>> {
         let shape = self.device.shape;
         if let Some(cold) = self.cold {
             if cold.at.plus(len) <= shape.link_at {
@@ -603,7 +604,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Copies a record of the ledger to its tail, if it is the newest of its
     /// name; whether it was.
-    pub(crate) fn copy_record(&mut self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn copy_record(&mut self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         if !I::KEYS {
             return Ok(false);
         }
@@ -616,7 +617,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         result
     }
 
-    fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<bool, Error<M::Error>> {
+    fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<bool, Fault<M::Error>> {
         let class = self.device.class(frame)?;
         let name = Name { key, class };
         let newest = match frame.kind {
@@ -649,7 +650,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// As [`Store::shadow_list`], in the ledger.
-    fn shadow_at_tail(&mut self, key: &[u8]) -> Result<bool, Error<M::Error>> {
+    fn shadow_at_tail(&mut self, key: &[u8]) -> Result<bool, Fault<M::Error>> {
         let name = Name::list(key);
         if !self.lists || self.find(&name)?.is_some() {
             return Ok(false);
@@ -668,18 +669,29 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::TransactionOpen`], or the medium's.
     pub fn maintain(&mut self, budget: u32) -> Result<Maintained, Error<M::Error>> {
+        let done = self.maintain_within(budget);
+        self.told(done)
+    }
+
+    /// Whether the store may write now, between transactions; with a root.
+    fn ready(&mut self) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         if self.group.open {
-            return Err(Error::TransactionOpen);
+            return Err(Fault::plain(What::TransactionOpen));
         }
         if self.root_due {
             self.write_root(None)?;
         }
+        Ok(())
+    }
+
+    fn maintain_within(&mut self, budget: u32) -> Result<Maintained, Fault<M::Error>> {
+        self.ready()?;
         let mut done = Maintained::default();
         while done.steps < budget {
             done.steps = done.steps.plus(1);
             let went_on = match self.maintain_step() {
-                Err(Error::Full { .. }) => false,
+                Err(fault) if fault.is_full() => false,
                 other => other?,
             };
             if !went_on {
@@ -720,7 +732,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    fn maintain_step(&mut self) -> Result<bool, Error<M::Error>> {
+    fn maintain_step(&mut self) -> Result<bool, Fault<M::Error>> {
         if self.table.erase_one(&mut self.device)? {
             return Ok(true);
         }
@@ -752,13 +764,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Full`], [`Error::TransactionOpen`], or the medium's.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
-        self.writable()?;
-        if self.group.open {
-            return Err(Error::TransactionOpen);
-        }
-        if self.root_due {
-            self.write_root(None)?;
-        }
+        let room = self.have_room(bytes);
+        self.told(room)
+    }
+
+    fn have_room(&mut self, bytes: u64) -> Result<(), Fault<M::Error>> {
+        self.ready()?;
         self.make_room(bytes)?;
         let free = self.free_for_records().minus(HARD_RESERVE);
         let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
@@ -766,10 +777,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let packed = self.device.shape.payload().minus(largest);
         let available = u64::from(free).times(u64::from(packed)).plus(left);
         if available < bytes {
-            return Err(Error::Full {
-                needed: bytes,
-                available,
-            });
+            return Err(self.device.full(bytes, available));
         }
         Ok(())
     }
@@ -786,9 +794,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             row.damaged = false;
         }
         for log in 0..self.logs.len() {
-            let state = *self.log(log)?;
+            let state = *self.told(self.log(log))?;
             if state.broken {
-                let sum = self.tail_sum(log, &state)?;
+                let sum = self.told(self.tail_sum(log, &state))?;
                 if let Some(state) = self.logs.get_mut(log) {
                     state.broken = false;
                     state.committed.sum = sum;

@@ -5,7 +5,8 @@
 //! time, or as many as the caller lends memory for.
 
 use super::name::{Name, prefix};
-use crate::error::{Error, Item};
+use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::Frame;
 use crate::index::{Cursor, Index, Loc};
 use crate::math::Saturate;
@@ -57,7 +58,7 @@ pub struct Scan<'s, 'a, M: Medium, I> {
     ahead: usize,
     doubt_told: bool,
     /// A record that could not be read, told at the end.
-    unread: Option<u64>,
+    unread: Option<usize>,
     ended: bool,
 }
 
@@ -116,7 +117,8 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     /// [`Error::Corrupt`]; [`Error::Doubtful`], once and at the end, where
     /// damage may have hidden keys; or the medium's.
     pub fn next<'k>(&mut self, key: &'k mut [u8]) -> Result<Option<Entry<'k>>, Error<M::Error>> {
-        Ok(self.step(key)?.map(|(entry, _)| entry))
+        let step = self.step(key);
+        Ok(self.store.told(step)?.map(|(entry, _)| entry))
     }
 
     /// The next key and value, each read into a buffer and checked; the value
@@ -129,14 +131,16 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         key: &'k mut [u8],
         value: &mut [u8],
     ) -> Result<Option<Entry<'k>>, Error<M::Error>> {
-        let Some((entry, frame)) = self.step(key)? else {
+        let step = self.step(key);
+        let Some((entry, frame)) = self.store.told(step)? else {
             return Ok(None);
         };
         let count = usize::try_from(entry.value_len)
             .unwrap_or(usize::MAX)
             .min(value.len());
         let value = value.get_mut(..count).unwrap_or_default();
-        self.store.read_sound(entry.key, &frame, 0, value)?;
+        let read = self.store.read_sound(entry.key, &frame, 0, value);
+        self.store.told(read)?;
         Ok(Some(entry))
     }
 
@@ -144,14 +148,14 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     fn step<'k>(
         &mut self,
         key: &'k mut [u8],
-    ) -> Result<Option<(Entry<'k>, Frame)>, Error<M::Error>> {
+    ) -> Result<Option<(Entry<'k>, Frame)>, Fault<M::Error>> {
         let Some(frame) = self.peek()? else {
             self.end()?;
             return Ok(None);
         };
         let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
         let Some(key) = key.get_mut(..needed) else {
-            return Err(Error::BufferTooSmall { needed });
+            return Err(Fault::of(What::BufferTooSmall, needed));
         };
         self.store.device.read_in(&frame, frame.key_at(), key)?;
         self.advance();
@@ -159,11 +163,11 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(Some((Entry { key, value_len }, frame)))
     }
 
-    fn end(&mut self) -> Result<(), Error<M::Error>> {
+    fn end(&mut self) -> Result<(), Fault<M::Error>> {
         self.ended = true;
         if let Some(at) = self.unread.take() {
-            let item = Item::Metadata;
-            return Err(Error::Corrupt { item, at });
+            let what = What::CorruptMetadata;
+            return Err(Fault::of(what, at));
         }
         if !self.doubt_told {
             self.doubt_told = true;
@@ -187,9 +191,9 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         }
     }
 
-    fn peek(&mut self) -> Result<Option<Frame>, Error<M::Error>> {
+    fn peek(&mut self) -> Result<Option<Frame>, Fault<M::Error>> {
         if self.store.astray {
-            return Err(Error::Poisoned);
+            return Err(Fault::plain(What::Poisoned));
         }
         if self.ended {
             return Ok(None);
@@ -209,7 +213,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         }
     }
 
-    fn peek_ordered(&mut self) -> Result<Option<Frame>, Error<M::Error>> {
+    fn peek_ordered(&mut self) -> Result<Option<Frame>, Fault<M::Error>> {
         let store = self.store;
         let mut cursor = match self.cursor {
             Some(cursor) => cursor,
@@ -248,11 +252,11 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     }
 
     /// The record at a location; what cannot be read is told at the end.
-    fn readable(&mut self, loc: Loc) -> Result<Option<Frame>, Error<M::Error>> {
+    fn readable(&mut self, loc: Loc) -> Result<Option<Frame>, Fault<M::Error>> {
         match self.store.checked(loc) {
             Ok(frame) => Ok(Some(frame)),
-            Err(Error::Corrupt { at, .. }) => {
-                self.unread = Some(at);
+            Err(fault) if fault.is_corrupt() => {
+                self.unread = Some(fault.at);
                 Ok(None)
             }
             Err(other) => Err(other),
@@ -260,7 +264,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     }
 
     /// Whether a record's key starts with the prefix.
-    fn wanted(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn wanted(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let mut bytes = [0u8; 64];
         let mut done = 0usize;
         if usize::try_from(frame.key_len).unwrap_or(0) < self.prefix.len() {
@@ -280,7 +284,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(true)
     }
 
-    fn peek_hashed(&mut self) -> Result<Option<Frame>, Error<M::Error>> {
+    fn peek_hashed(&mut self) -> Result<Option<Frame>, Fault<M::Error>> {
         let store = self.store;
         loop {
             let touches = self.ahead == 0;
@@ -315,7 +319,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     }
 
     /// Finds the next keys in order behind the last one.
-    fn gather(&mut self) -> Result<(), Error<M::Error>> {
+    fn gather(&mut self) -> Result<(), Fault<M::Error>> {
         self.held = 0;
         self.taken = 0;
         self.ahead = 0;
@@ -356,7 +360,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(())
     }
 
-    fn prefix_of(&self, frame: &Frame) -> Result<u64, Error<M::Error>> {
+    fn prefix_of(&self, frame: &Frame) -> Result<u64, Fault<M::Error>> {
         let mut bytes = [0u8; 8];
         let len = usize::try_from(frame.key_len).unwrap_or(8).min(8);
         let part = bytes.get_mut(..len).unwrap_or_default();
@@ -365,7 +369,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     }
 
     /// The slot for a record, if its key is wanted and behind the last one.
-    fn candidate(&mut self, loc: Loc) -> Result<Option<ScanSlot>, Error<M::Error>> {
+    fn candidate(&mut self, loc: Loc) -> Result<Option<ScanSlot>, Fault<M::Error>> {
         let Some(frame) = self.readable(loc)? else {
             return Ok(None);
         };
@@ -379,7 +383,7 @@ impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
         Ok(wanted.then_some(slot))
     }
 
-    fn before_lower(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn before_lower(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let Some(from) = self.from else {
             return Ok(false);
         };
@@ -411,12 +415,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The record at a location, checked.
-    fn checked(&self, loc: Loc) -> Result<Frame, Error<M::Error>> {
+    fn checked(&self, loc: Loc) -> Result<Frame, Fault<M::Error>> {
         self.sound(&self.device.record(self.table.place(&self.device, loc))?)
     }
 
     /// Whether one key is less than another.
-    fn precedes(&self, one: ScanSlot, other: ScanSlot) -> Result<bool, Error<M::Error>> {
+    fn precedes(&self, one: ScanSlot, other: ScanSlot) -> Result<bool, Fault<M::Error>> {
         if one.prefix != other.prefix {
             return Ok(one.prefix < other.prefix);
         }
@@ -425,7 +429,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Sorts slots by key.
-    fn sort(&self, slots: &mut [ScanSlot]) -> Result<(), Error<M::Error>> {
+    fn sort(&self, slots: &mut [ScanSlot]) -> Result<(), Fault<M::Error>> {
         self.heap(slots)?;
         let mut rest = slots;
         while let Some((last, heap)) = rest.split_last_mut()
@@ -439,7 +443,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Makes a heap of slots, the largest key first.
-    fn heap(&self, slots: &mut [ScanSlot]) -> Result<(), Error<M::Error>> {
+    fn heap(&self, slots: &mut [ScanSlot]) -> Result<(), Fault<M::Error>> {
         for at in (0..slots.len() >> 1).rev() {
             self.sink(slots, at, slot_at(slots, at))?;
         }
@@ -452,7 +456,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         heap: &mut [ScanSlot],
         mut at: usize,
         slot: ScanSlot,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         loop {
             let left = at.times(2).plus(1);
             let mut below = left;

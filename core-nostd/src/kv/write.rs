@@ -2,6 +2,7 @@
 
 use super::name::Name;
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Part, Spec, frame_len};
 use crate::index::{Index, Loc};
 use crate::math::Saturate;
@@ -58,7 +59,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// As [`Store::put`], or [`Error::TransactionTooLarge`]; the transaction
     /// stays open and as it was.
     pub fn tentatively_put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
-        self.stage_put(key, value, Policy::Any, false)
+        let staged = self.stage_put(key, value, Policy::Any, false);
+        self.told(staged)
     }
 
     /// [`Store::create`] when the transaction commits.
@@ -66,7 +68,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::create`]; the transaction stays open and as it was.
     pub fn tentatively_create(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
-        self.stage_put(key, value, Policy::Absent, false)
+        let staged = self.stage_put(key, value, Policy::Absent, false);
+        self.told(staged)
     }
 
     /// [`Store::update`] when the transaction commits.
@@ -74,7 +77,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::update`]; the transaction stays open and as it was.
     pub fn tentatively_update(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
-        self.stage_put(key, value, Policy::Present, false)
+        let staged = self.stage_put(key, value, Policy::Present, false);
+        self.told(staged)
     }
 
     /// [`Store::delete`] when the transaction commits.
@@ -82,7 +86,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::delete`]; the transaction stays open and as it was.
     pub fn tentatively_delete(&mut self, key: &[u8]) -> Result<(), Error<M::Error>> {
-        self.stage_delete(key, false)
+        let staged = self.stage_delete(key, false);
+        self.told(staged)
     }
 
     fn stage_put(
@@ -91,7 +96,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         value: &[u8],
         policy: Policy,
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         self.check_key(key)?;
         let name = Name::item(key);
@@ -101,8 +106,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             _ => self.locate(&name)?,
         };
         match (policy, old.is_some()) {
-            (Policy::Absent, true) => return Err(Error::KeyExists),
-            (Policy::Present, false) => return Err(Error::NotFound),
+            (Policy::Absent, true) => return Err(Fault::plain(What::KeyExists)),
+            (Policy::Present, false) => return Err(Fault::plain(What::NotFound)),
             _ => {}
         }
         let shape = self.device.shape;
@@ -131,7 +136,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         len: u64,
         old: Option<&Frame>,
         frame_max: u32,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let most = self.device.shape.segments;
         let mut rounds = most;
         loop {
@@ -140,6 +145,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             if result.is_ok() || hopeless {
                 return result;
             }
+            let figures = self.device.figures;
             if rounds == most {
                 // What is relocated stands for a place behind the root, and so
                 // behind every tombstone there is.
@@ -147,8 +153,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             match self.reclaim_oldest() {
                 Ok(true) => {}
-                Ok(false) | Err(Error::Full { .. }) => return result,
-                Err(other) => return Err(other),
+                Err(fault) if !fault.is_full() => return Err(fault),
+                _ => {
+                    self.device.figures = figures;
+                    return result;
+                }
             }
             rounds = rounds.minus(1);
         }
@@ -156,11 +165,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether `len` more bytes of records fit, given what they replace.
     pub(crate) fn may_add(
-        &self,
+        &mut self,
         len: u64,
         old: Option<&Frame>,
         frame_max: u32,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let replaced = old.map_or(0, |frame| u64::from(frame.len));
         let capacity = crate::layout::record_capacity(
             &self.device.shape,
@@ -170,24 +179,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         );
         let live = self.live.minus(replaced);
         if live.plus(len) > capacity {
-            return Err(Error::Full {
-                needed: len,
-                available: capacity.minus(live),
-            });
+            return Err(self.device.full(len, capacity.minus(live)));
         }
         Ok(())
     }
 
     /// Whether the index and the undo memory take `count` more changes.
-    pub(crate) fn may_change(&self, count: usize, adds: bool) -> Result<(), Error<M::Error>> {
+    pub(crate) fn may_change(&self, count: usize, adds: bool) -> Result<(), Fault<M::Error>> {
         if self.group.undo.plus(count) > self.undo.len() {
-            return Err(Error::TransactionTooLarge {
-                limit: self.undo.len(),
-            });
+            return Err(Fault::of(What::TransactionTooLarge, self.undo.len()));
         }
         let capacity = self.index.capacity();
         if adds && self.index.len().plus(count) > capacity {
-            return Err(Error::IndexFull { capacity });
+            return Err(Fault::of(What::IndexFull, capacity));
         }
         Ok(())
     }
@@ -200,7 +204,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         place: Place,
         len: u32,
         mut known: Option<Frame>,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let probe = self.probe(name);
         let to = self.device.loc(place);
         let (device, table) = (&self.device, &self.table);
@@ -209,9 +213,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             Ok(Ok(old)) => old,
             Ok(Err(full)) => {
                 self.group.spoiled = true;
-                return Err(Error::IndexFull {
-                    capacity: full.capacity,
-                });
+                return Err(Fault::of(What::IndexFull, full.capacity));
             }
             Err(error) => {
                 self.group.spoiled = true;
@@ -270,14 +272,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.take_live(place.segment, len);
     }
 
-    fn stage_delete(&mut self, key: &[u8], last: bool) -> Result<(), Error<M::Error>> {
+    fn stage_delete(&mut self, key: &[u8], last: bool) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         self.check_key(key)?;
         let name = Name::item(key);
         let old = self.find(&name)?;
         if old.is_none() {
             self.doubt(None)?;
-            return Err(Error::NotFound);
+            return Err(Fault::plain(What::NotFound));
         }
         self.may_change(2, false)?;
         self.pressing = true;
@@ -303,7 +305,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         name: &Name<'_>,
         mut known: Option<Frame>,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
         let mut compare = |loc| device.compare_known(table, name, loc, &mut known);
@@ -326,7 +328,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Takes index changes back, newest first, down to `keep` of them.
-    pub(crate) fn take_back(&mut self, keep: usize) -> Result<(), Error<M::Error>> {
+    pub(crate) fn take_back(&mut self, keep: usize) -> Result<(), Fault<M::Error>> {
         let mut result = Ok(());
         if !I::KEYS || Mutant::NoUndo.on() {
             self.group.undo = keep;

@@ -2,7 +2,7 @@
 
 use super::walk::Walk;
 use crate::device::Device;
-use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Kind, LINK_BODY, Seen};
 use crate::format::header::Stream;
 use crate::index::Index;
@@ -25,7 +25,7 @@ pub(crate) struct Successor {
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The ledger segment behind the tail's: by its link, or, where the link
     /// is damaged, by its header if something was committed in it.
-    pub(crate) fn successor(&self) -> Result<Option<Successor>, Error<M::Error>> {
+    pub(crate) fn successor(&self) -> Result<Option<Successor>, Fault<M::Error>> {
         let shape = self.device.shape;
         let at = self.tail;
         let seen = self
@@ -81,7 +81,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Whether anything was committed in a segment that no link can be read to.
-    fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Error<M::Error>> {
+    fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Fault<M::Error>> {
         let ordered = self.device.shape.ordered();
         if stream == Stream::Root && !ordered {
             return Ok(false);
@@ -90,7 +90,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Whether any whole frame of a ledger segment is there.
-    fn holds_frames(&self, segment: u32, seq: u32) -> Result<bool, Error<M::Error>> {
+    fn holds_frames(&self, segment: u32, seq: u32) -> Result<bool, Fault<M::Error>> {
         let at = self.device.shape.start;
         let place = Place { segment, seq, at };
         Ok(self.device.resync_in(place, at)?.is_some())
@@ -101,7 +101,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         walk: &mut Walk,
         report: &mut Report,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         let Some(next) = self.successor()? else {
             return Ok(false);
         };
@@ -122,7 +122,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             // The header was durable before the link: the segment was erased
             // since, under a newer root that cannot be found.
             let at = self.device.shape.address(segment, 0);
-            return Err(Error::LedgerLost { at });
+            return Err(Fault::at(What::LedgerLost, at));
         }
         let start = self.device.shape.start;
         if let Some(root) = self.device.root_at(segment, seq)?
@@ -163,7 +163,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
 impl<M: Medium> Device<M> {
     /// Whether anything was committed in a ledger segment, as far as can be read.
-    pub(crate) fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Fault<M::Error>> {
         let link_at = self.shape.link_at;
         match stream {
             Stream::Ledger => {

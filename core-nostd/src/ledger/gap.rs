@@ -4,7 +4,7 @@
 
 use super::walk::{Next, Walk};
 use crate::device::Device;
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::frame::{Control, Frame, Kind, Seen};
 use crate::format::shape::Shape;
 use crate::index::Index;
@@ -30,7 +30,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         walk: &mut Walk,
         seen: Seen,
         report: &mut Report,
-    ) -> Result<Next, Error<M::Error>> {
+    ) -> Result<Next, Fault<M::Error>> {
         let shape = self.device.shape;
         let at = self.tail;
         let (bits, end) = self.device.programmed(at.segment, at.at, shape.link_at)?;
@@ -85,7 +85,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether a short log frame is whole but for a flipped bit of its count:
     /// its sum agrees, and the log's bytes with the sum that it keeps.
-    fn short_log_holds(&self, frame: &Frame, sealed: bool) -> Result<bool, Error<M::Error>> {
+    fn short_log_holds(&self, frame: &Frame, sealed: bool) -> Result<bool, Fault<M::Error>> {
         if frame.kind != Kind::Log || !self.device.sum_agrees(frame)? {
             return Ok(false);
         }
@@ -107,7 +107,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether the unsealed bytes from the tail to `end` are what a power cut
     /// leaves.
-    fn is_torn(&self, seen: Seen, end: u32) -> Result<bool, Error<M::Error>> {
+    fn is_torn(&self, seen: Seen, end: u32) -> Result<bool, Fault<M::Error>> {
         let shape = self.device.shape;
         let at = self.tail;
         if shape.ordered() {
@@ -148,13 +148,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The first whole frame of the segment at or after an offset, and whether
     /// a group starts there or behind it.
-    pub(crate) fn resync(&self, from: u32) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+    pub(crate) fn resync(&self, from: u32) -> Result<Option<(u32, bool)>, Fault<M::Error>> {
         self.device.resync_in(self.tail, from)
     }
 
     /// Whether the bytes of the newest group's appends are there; `false` is
     /// a torn transaction.
-    pub(crate) fn newest_data_whole(&self, walk: &Walk) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn newest_data_whole(&self, walk: &Walk) -> Result<bool, Fault<M::Error>> {
         if self.device.shape.ordered() || walk.flushed {
             return Ok(true);
         }
@@ -178,7 +178,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Counts the blank words of one append of the newest group.
-    fn append_whole(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn append_whole(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let mut bytes = [0u8; WIDE as usize];
         self.device.read_in(frame, frame.body_at(), &mut bytes)?;
         let log = usize::from(frame.a);
@@ -239,7 +239,7 @@ impl<M: Medium> Device<M> {
         &self,
         at: Place,
         from: u32,
-    ) -> Result<Option<(u32, bool)>, Error<M::Error>> {
+    ) -> Result<Option<(u32, bool)>, Fault<M::Error>> {
         let shape = self.shape;
         let mut pos = from.round_up(shape.unit);
         let mut found = None;

@@ -1,6 +1,7 @@
 //! Transactions: groups of frames that become durable together.
 
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Control, Frame, Kind, Meta, Part, Spec, frame_len};
 use crate::index::Index;
 use crate::math::Saturate;
@@ -11,7 +12,7 @@ use crate::store::{Group, Place, Store};
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Opens a group if none is open, with room for `bytes` of frames.
-    pub(crate) fn begin(&mut self, bytes: u64) -> Result<(), Error<M::Error>> {
+    pub(crate) fn begin(&mut self, bytes: u64) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         if self.group.open {
             return Ok(());
@@ -35,7 +36,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Tells in the open group that a reclaimed segment is free.
-    fn stage_freed(&mut self) -> Result<(), Error<M::Error>> {
+    fn stage_freed(&mut self) -> Result<(), Fault<M::Error>> {
         let Some((segment, body)) = self.freed_entry() else {
             return Ok(());
         };
@@ -80,7 +81,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         spec: &Spec,
         key: &[u8],
         body: &[Part<'_>],
-    ) -> Result<Place, Error<M::Error>> {
+    ) -> Result<Place, Fault<M::Error>> {
         let mut body_len = 0u32;
         for part in body {
             body_len = body_len.plus(part.len());
@@ -107,7 +108,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         spec: &Spec,
         key: &[u8],
         body: &[Part<'_>],
-    ) -> Result<Place, Error<M::Error>> {
+    ) -> Result<Place, Fault<M::Error>> {
         self.close_predecessor()?;
         let at = self.tail;
         let len = self
@@ -119,7 +120,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The frame at a place of the ledger just written.
-    pub(crate) fn frame_at(&self, place: Place) -> Result<Option<Frame>, Error<M::Error>> {
+    pub(crate) fn frame_at(&self, place: Place) -> Result<Option<Frame>, Fault<M::Error>> {
         let end = self.device.shape.segment_size;
         self.device.parse(place.segment, place.seq, place.at, end)
     }
@@ -130,11 +131,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The medium's; the store is then to be opened again, and the
     /// transaction is in doubt as a whole.
     pub fn commit(&mut self) -> Result<(), Error<M::Error>> {
+        let ended = self.end_group();
+        self.told(ended)
+    }
+
+    pub(crate) fn end_group(&mut self) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         if self.group.spoiled {
             let capacity = self.index.capacity();
-            self.abort()?;
-            return Err(Error::IndexFull { capacity });
+            self.give_up()?;
+            return Err(Fault::of(What::IndexFull, capacity));
         }
         if self.group.open
             && self.group.frames > 0
@@ -146,7 +152,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.seal()
     }
 
-    fn write_commit(&mut self) -> Result<(), Error<M::Error>> {
+    fn write_commit(&mut self) -> Result<(), Fault<M::Error>> {
         let mut control = Control::Commit;
         if self.two_flushes && !self.device.shape.ordered() {
             self.flush()?;
@@ -168,7 +174,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Flushes the group that was just closed by its last frame.
-    pub(crate) fn seal(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn seal(&mut self) -> Result<(), Fault<M::Error>> {
         if !self.group.open {
             return Ok(());
         }
@@ -211,6 +217,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// The medium's; the store is then to be opened again.
     pub fn abort(&mut self) -> Result<(), Error<M::Error>> {
+        let given_up = self.give_up();
+        self.told(given_up)
+    }
+
+    pub(crate) fn give_up(&mut self) -> Result<(), Fault<M::Error>> {
         if !self.group.open {
             return Ok(());
         }
@@ -234,7 +245,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Takes the open group back in memory.
-    fn roll_back(&mut self) -> Result<(), Error<M::Error>> {
+    fn roll_back(&mut self) -> Result<(), Fault<M::Error>> {
         self.pressing = false;
         let group = self.group;
         let result = self.take_back(0);
@@ -255,18 +266,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// last frame as the group's.
     pub(crate) fn alone<T>(
         &mut self,
-        operation: impl FnOnce(&mut Self) -> Result<T, Error<M::Error>>,
+        operation: impl FnOnce(&mut Self) -> Result<T, Fault<M::Error>>,
     ) -> Result<T, Error<M::Error>> {
         if self.group.open {
             return Err(Error::TransactionOpen);
         }
-        match operation(self) {
-            Ok(value) if self.two_flushes => self.commit().map(|()| value),
-            Ok(value) => self.seal().map(|()| value),
-            Err(error) => {
-                self.abort()?;
-                Err(error)
-            }
+        let done = operation(self);
+        let ended = self.end_alone(done.is_ok());
+        self.told(ended.and(done))
+    }
+
+    /// Ends the transaction of one operation.
+    fn end_alone(&mut self, done: bool) -> Result<(), Fault<M::Error>> {
+        match (done, self.two_flushes) {
+            (false, _) => self.give_up(),
+            (_, true) => self.end_group(),
+            _ => self.seal(),
         }
     }
 
@@ -276,20 +291,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// The medium's. A store that was not closed loses nothing either.
     pub fn close(mut self) -> Result<M, Error<M::Error>> {
+        let closed = self.end();
+        self.told(closed)?;
+        Ok(self.device.medium)
+    }
+
+    fn end(&mut self) -> Result<(), Fault<M::Error>> {
         if self.mode == crate::store::Mode::ReadOnly || self.device.poisoned {
-            return Ok(self.device.medium);
+            return Ok(());
         }
-        self.abort()?;
+        self.give_up()?;
         if self.device.outstanding {
             self.flush()?;
         }
         if !self.root_due {
             self.write_close()?;
         }
-        Ok(self.device.medium)
+        Ok(())
     }
 
-    fn write_close(&mut self) -> Result<(), Error<M::Error>> {
+    fn write_close(&mut self) -> Result<(), Fault<M::Error>> {
         let mut known = 0u128;
         for (number, log) in self.logs.iter().enumerate() {
             let bit = 1u128.wrapping_shl(u32::try_from(number).unwrap_or(127));

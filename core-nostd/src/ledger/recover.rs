@@ -4,6 +4,7 @@ use super::roots::{Root, Unreadable};
 use super::walk::{Walk, has};
 use crate::device::Device;
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::header::Stream;
 use crate::index::Index;
 use crate::layout::{Layout, log_segments, root_interval};
@@ -38,7 +39,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         mode: Mode,
     ) -> Result<(Self, Report), Error<M::Error>> {
         let mut device = Device::unknown(medium);
-        let layout = Layout::find(&mut device)?;
+        let layout = Layout::find(&mut device);
+        let layout = device.told(layout)?;
         let geometry = Geometry {
             capacity: layout.geometry.capacity,
             ..device.medium.geometry()
@@ -47,9 +49,10 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             return Err(Error::GeometryMismatch);
         }
         if mode == Mode::ReadWrite {
-            device.flush()?;
+            let flushed = device.flush();
+            device.told(flushed)?;
         }
-        let (mut root, mut unreadable) = device.require_root()?;
+        let (root, unreadable) = device.told(device.require_root())?;
         if let Some(expected) = id
             && expected != root.fixed.id
         {
@@ -59,16 +62,26 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             });
         }
         let mut store = Self::with(device, index, memory, &layout, &root, mode)?;
+        let report = store.look(root, unreadable);
+        let report = store.told(report)?;
+        Ok((store, report))
+    }
+
+    /// Looks at the medium until it looks the same twice.
+    fn look(
+        &mut self,
+        mut root: Root,
+        mut unreadable: Unreadable,
+    ) -> Result<Report, Fault<M::Error>> {
         for look in 1..=LOOKS {
             let mut report = Report::default();
-            if store.recover(&root, &unreadable, look == LOOKS, &mut report)? {
-                return Ok((store, report));
+            if self.recover(&root, &unreadable, look == LOOKS, &mut report)? {
+                return Ok(report);
             }
-            (root, unreadable) = store.device.require_root()?;
+            (root, unreadable) = self.device.require_root()?;
         }
-        let at = store.tail;
-        let at = store.device.shape.address(at.segment, at.at);
-        Err(Error::LedgerLost { at })
+        let at = self.device.shape.address(self.tail.segment, self.tail.at);
+        Err(Fault::at(What::LedgerLost, at))
     }
 
     /// Takes the state from the medium. `false`: the unit that was being
@@ -80,7 +93,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         unreadable: &Unreadable,
         last: bool,
         report: &mut Report,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         self.rewind(root)?;
         let walk = self.walk(report)?;
         self.judge_unreadable(unreadable, report)?;
@@ -90,7 +103,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// Goes back to what a root says, whatever was found behind it.
-    fn rewind(&mut self, root: &Root) -> Result<(), Error<M::Error>> {
+    fn rewind(&mut self, root: &Root) -> Result<(), Fault<M::Error>> {
         self.damages.clear();
         self.healed_bits = 0;
         self.tail = Place {
@@ -116,7 +129,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         &self,
         unreadable: &Unreadable,
         report: &mut Report,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         for place in unreadable {
             let Some((header, _)) = self.device.header(place.segment)? else {
                 continue;
@@ -131,7 +144,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             };
             if lost {
                 let at = self.device.shape.address(place.segment, 0);
-                return Err(Error::LedgerLost { at });
+                return Err(Fault::at(What::LedgerLost, at));
             }
             report.torn_successions = report.torn_successions.plus(1);
         }
@@ -140,7 +153,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
 
     /// A ledger segment with frames in it that the walk did not come to: the
     /// one before it, whose link was durable first, is gone as a whole.
-    fn judge_unreached(&self) -> Result<(), Error<M::Error>> {
+    fn judge_unreached(&self) -> Result<(), Fault<M::Error>> {
         let at = self.device.shape.start;
         for segment in 0..self.device.shape.segments {
             let Some((header, _)) = self.device.header(segment)? else {
@@ -155,7 +168,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                     .was_used(Place { segment, seq, at }, header.stream)?
             {
                 let at = self.device.shape.address(segment, 0);
-                return Err(Error::LedgerLost { at });
+                return Err(Fault::at(What::LedgerLost, at));
             }
         }
         Ok(())
@@ -226,7 +239,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// Takes over the state that the root recorded.
-    pub(crate) fn load(&mut self, root: &Root) -> Result<(), Error<M::Error>> {
+    pub(crate) fn load(&mut self, root: &Root) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         self.table.next_seq = root.fixed.next_seq;
         for index in 0..shape.segments {
@@ -310,7 +323,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         walk: &Walk,
         last: bool,
         report: &mut Report,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         let mut walk = *walk;
         let ordered = self.device.shape.ordered();
         if walk.closed {
@@ -359,7 +372,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// Whether the space behind the ledger's tail is not blank.
-    fn tail_spoiled(&self) -> Result<bool, Error<M::Error>> {
+    fn tail_spoiled(&self) -> Result<bool, Fault<M::Error>> {
         let shape = self.device.shape;
         let at = self.tail;
         Ok(self
@@ -371,7 +384,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
 
     /// The newest group was whole but not the bytes that it appended: it was
     /// cut. Everything of it is taken back by walking again up to it.
-    fn undo_newest(&mut self, walk: &mut Walk, report: &mut Report) -> Result<(), Error<M::Error>> {
+    fn undo_newest(&mut self, walk: &mut Walk, report: &mut Report) -> Result<(), Fault<M::Error>> {
         let Some((start, end)) = walk.newest else {
             return Ok(());
         };
@@ -395,7 +408,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// No sequence that was ever seen is used again.
-    fn fence(&mut self, report: &mut Report) -> Result<(), Error<M::Error>> {
+    fn fence(&mut self, report: &mut Report) -> Result<(), Fault<M::Error>> {
         for segment in 0..self.device.shape.segments {
             let Some((header, healed)) = self.device.header(segment)? else {
                 continue;
@@ -425,7 +438,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
 
     /// Completes running sums of which only 16 bits are recorded, and notes
     /// tails that do not agree with their bytes.
-    fn check_tails(&mut self, report: &mut Report) -> Result<(), Error<M::Error>> {
+    fn check_tails(&mut self, report: &mut Report) -> Result<(), Fault<M::Error>> {
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
             if state.broken {

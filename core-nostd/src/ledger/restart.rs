@@ -2,7 +2,7 @@
 
 use super::root::Newest;
 use super::walk::{Walk, has};
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::frame::Seen;
 use crate::format::shape::Shape;
 use crate::index::Index;
@@ -14,7 +14,7 @@ use crate::store::{Place, Store};
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The first writes after an unclean end: logs that the newest group
     /// touched go on in copies, then a new root records every cut.
-    pub(crate) fn restart(&mut self, walk: &Walk) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn restart(&mut self, walk: &Walk) -> Result<bool, Fault<M::Error>> {
         self.root_due = true;
         self.erase_cut_roots()?;
         if !self.device.shape.ordered() {
@@ -34,7 +34,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// As [`Store::copy_tails`], for those that there was no room for: now
     /// there is.
-    fn renew_tails(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
+    fn renew_tails(&mut self, walk: &Walk) -> Result<(), Fault<M::Error>> {
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
             let (_, within) = split(&self.device.shape, state.committed.tail);
@@ -43,16 +43,16 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 continue;
             }
             match self.renew_tail(log) {
-                Ok(()) => self.commit()?,
+                Ok(()) => self.end_group()?,
                 // The first append makes the copy.
-                Err(Error::Full { .. }) => self.abort()?,
+                Err(fault) if fault.is_full() => self.give_up()?,
                 Err(other) => return Err(other),
             }
         }
         Ok(())
     }
 
-    fn renew_tail(&mut self, log: usize) -> Result<(), Error<M::Error>> {
+    fn renew_tail(&mut self, log: usize) -> Result<(), Fault<M::Error>> {
         self.pressing = true;
         self.begin(64)?;
         self.touch(log);
@@ -65,7 +65,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Copies the tails of logs that the newest group appended to, for its
     /// flush may have failed. On ordered media the bytes were there before the
     /// frame that tells of them.
-    fn copy_tails(&mut self, walk: &Walk) -> Result<(), Error<M::Error>> {
+    fn copy_tails(&mut self, walk: &Walk) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
@@ -80,7 +80,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let segment = match self.copy_tail(log) {
                 Ok((segment, _)) => segment,
                 // No room for a copy: the first append makes one.
-                Err(Error::Full { .. }) => continue,
+                Err(fault) if fault.is_full() => continue,
                 Err(other) => return Err(other),
             };
             let old = self.log_segment(&state, n);
@@ -98,7 +98,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The part of the newest group that may not be on the medium for good: on
     /// ordered media its last frame, else what its flush was to make durable,
     /// for a flush that failed leaves it in a cache alone.
-    fn in_doubt(&self, walk: &Walk) -> Result<Option<Newest>, Error<M::Error>> {
+    fn in_doubt(&self, walk: &Walk) -> Result<Option<Newest>, Fault<M::Error>> {
         let Some((start, to)) = walk.newest else {
             return Ok(None);
         };
@@ -130,7 +130,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Erases newer roots that were cut, so that none of them is ever read as
     /// whole once anything that it may need is gone.
-    pub(crate) fn erase_cut_roots(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn erase_cut_roots(&mut self) -> Result<(), Fault<M::Error>> {
         let roots = core::mem::take(&mut self.cut_roots);
         let ordered = self.device.shape.ordered();
         for root in roots.iter().filter(|_| ordered) {

@@ -1,6 +1,6 @@
 //! Roots: ledger segments that start with a checkpoint.
 
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::checkpoint::{Fixed, LOG_ROW, SEGMENT_ROW, encode_segment, second_sum};
 use crate::format::frame::{Control, Kind, Part, Spec, frame_len};
 use crate::format::header::Stream;
@@ -14,7 +14,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Starts a new root: a ledger segment with the state of the store, and
     /// the records of an unsealed newest group copied on. Durable on return.
     /// `false`: what was to be copied has changed, and there is no root.
-    pub(crate) fn write_root(&mut self, newest: Option<Newest>) -> Result<bool, Error<M::Error>> {
+    pub(crate) fn write_root(&mut self, newest: Option<Newest>) -> Result<bool, Fault<M::Error>> {
         if self.device.outstanding && !self.device.shape.ordered() {
             self.flush()?;
         }
@@ -114,7 +114,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether what was taken over from the newest frame, whose last unit may
     /// read differently from one look to the next, is what its checksum says.
-    fn copy_holds(&self, newest: &Newest, copy: Place) -> Result<bool, Error<M::Error>> {
+    fn copy_holds(&self, newest: &Newest, copy: Place) -> Result<bool, Fault<M::Error>> {
         let from = newest.from;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
@@ -141,7 +141,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// On ordered media one more frame proves, for ever, that the root before
     /// it was whole: its own last unit may read as whole once and decay.
-    fn confirm(&mut self) -> Result<(), Error<M::Error>> {
+    fn confirm(&mut self) -> Result<(), Fault<M::Error>> {
         if !self.device.shape.ordered() {
             return Ok(());
         }
@@ -174,7 +174,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    fn write_checkpoint(&mut self) -> Result<(), Error<M::Error>> {
+    fn write_checkpoint(&mut self) -> Result<(), Fault<M::Error>> {
         let segments = self.device.shape.segments;
         let logs = u32::try_from(self.logs.len()).unwrap_or(0);
         let fixed = Fixed {
@@ -227,7 +227,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Copies the newest group to the tail as a group of its own: where it is
     /// too long for the root's. Its records are the newest of their keys, so
     /// nothing changes.
-    fn copy_on(&mut self, from: Place, to: Place) -> Result<(), Error<M::Error>> {
+    fn copy_on(&mut self, from: Place, to: Place) -> Result<(), Fault<M::Error>> {
         self.group = Group {
             open: true,
             start: self.tail,
@@ -246,7 +246,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Copies the records of a run of the ledger; whether there were any.
-    fn copy_records(&mut self, from: Place, to: Place) -> Result<bool, Error<M::Error>> {
+    fn copy_records(&mut self, from: Place, to: Place) -> Result<bool, Fault<M::Error>> {
         let mut copied = false;
         let mut at = from.at;
         while at < to.at {
@@ -262,7 +262,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Bytes of the records in a run of the ledger; everything if a part of it
     /// cannot be read.
-    fn records_between(&self, from: Place, to: Place) -> Result<u32, Error<M::Error>> {
+    fn records_between(&self, from: Place, to: Place) -> Result<u32, Fault<M::Error>> {
         let mut bytes = 0u32;
         let mut at = from.at;
         while at < to.at {

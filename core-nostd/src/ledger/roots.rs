@@ -1,7 +1,7 @@
 //! Finding roots on the medium.
 
 use crate::device::Device;
-use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::checkpoint::{
     FIXED, Fixed, LOG_ROW, LOGS_MAX, LogRow, SEGMENT_ROW, SUM, Second, body_len, decode_segment,
 };
@@ -27,7 +27,7 @@ pub(crate) struct Root {
 
 impl<M: Medium> Device<M> {
     /// The checkpoint of a root segment, if its whole group is there.
-    pub(crate) fn root_at(&self, segment: u32, seq: u32) -> Result<Option<Root>, Error<M::Error>> {
+    pub(crate) fn root_at(&self, segment: u32, seq: u32) -> Result<Option<Root>, Fault<M::Error>> {
         let shape = self.shape;
         let Seen::Whole(frame) = self.examine(segment, seq, shape.start, shape.link_at)? else {
             return Ok(None);
@@ -50,7 +50,7 @@ impl<M: Medium> Device<M> {
 
     /// Whether a healed checkpoint passes its other checksum: so long a frame
     /// could pass the first by chance.
-    fn second_sum_holds(&self, frame: &Frame) -> Result<bool, Error<M::Error>> {
+    fn second_sum_holds(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let mut second = Second::new();
         let end = frame.body_at().plus(frame.body_len).minus(SUM);
         let mut at = frame.body_at();
@@ -68,7 +68,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// Where the group that a checkpoint starts ends, if it is complete.
-    pub(crate) fn root_end(&self, root: &Root) -> Result<Option<u32>, Error<M::Error>> {
+    pub(crate) fn root_end(&self, root: &Root) -> Result<Option<u32>, Fault<M::Error>> {
         let mut at = root.frame.end();
         let end = self.shape.link_at;
         while at < end {
@@ -83,7 +83,7 @@ impl<M: Medium> Device<M> {
 
     /// Whether a root that ends at `end` is known to be whole for good: on
     /// ordered media the confirming frame behind it was begun.
-    fn confirmed(&self, root: &Root, end: u32) -> Result<bool, Error<M::Error>> {
+    fn confirmed(&self, root: &Root, end: u32) -> Result<bool, Fault<M::Error>> {
         if !self.shape.ordered() {
             return Ok(true);
         }
@@ -91,14 +91,14 @@ impl<M: Medium> Device<M> {
         Ok(bits > 0)
     }
 
-    pub(crate) fn log_row(&self, root: &Root, log: u32) -> Result<LogRow, Error<M::Error>> {
+    pub(crate) fn log_row(&self, root: &Root, log: u32) -> Result<LogRow, Fault<M::Error>> {
         let mut bytes = [0u8; LOG_ROW as usize];
         let at = root.frame.body_at().plus(FIXED).plus(LOG_ROW.times(log));
         self.read_in(&root.frame, at, &mut bytes)?;
         Ok(LogRow::decode(&bytes))
     }
 
-    pub(crate) fn segment_row(&self, root: &Root, index: u32) -> Result<Segment, Error<M::Error>> {
+    pub(crate) fn segment_row(&self, root: &Root, index: u32) -> Result<Segment, Fault<M::Error>> {
         let mut bytes = [0u8; SEGMENT_ROW as usize];
         let at = root
             .frame
@@ -111,11 +111,11 @@ impl<M: Medium> Device<M> {
     }
 
     /// The newest root, and the newer ones that cannot be read.
-    pub(crate) fn require_root(&self) -> Result<(Root, Unreadable), Error<M::Error>> {
+    pub(crate) fn require_root(&self) -> Result<(Root, Unreadable), Fault<M::Error>> {
         let (root, unreadable) = self.newest_root(NEWEST)?;
         let newest = unreadable.first();
         let at = newest.map_or(0, |place| self.shape.address(place.segment, 0));
-        Ok((root.ok_or(Error::LedgerLost { at })?, unreadable))
+        Ok((root.ok_or(Fault::at(What::LedgerLost, at))?, unreadable))
     }
 
     /// The root of highest sequence below `below`, and how many segments of
@@ -123,7 +123,7 @@ impl<M: Medium> Device<M> {
     pub(crate) fn newest_root(
         &self,
         mut below: (u32, u32),
-    ) -> Result<(Option<Root>, Unreadable), Error<M::Error>> {
+    ) -> Result<(Option<Root>, Unreadable), Fault<M::Error>> {
         let mut unreadable = Unreadable::new();
         let mut doubtful: Option<(Root, Unreadable)> = None;
         for _ in 0..self.shape.segments {
@@ -152,7 +152,7 @@ impl<M: Medium> Device<M> {
     /// The root header of highest sequence and index below `below`. Two can
     /// share a sequence: a torn header may read as none once and be whole the
     /// next time.
-    fn root_header(&self, below: (u32, u32)) -> Result<Option<Place>, Error<M::Error>> {
+    fn root_header(&self, below: (u32, u32)) -> Result<Option<Place>, Fault<M::Error>> {
         let mut best: Option<(u32, u32)> = None;
         for segment in 0..self.shape.segments {
             let Some((header, _)) = self.header(segment)? else {
@@ -172,7 +172,7 @@ impl<M: Medium> Device<M> {
     pub(crate) fn header(
         &self,
         segment: u32,
-    ) -> Result<Option<(crate::format::header::Header, bool)>, Error<M::Error>> {
+    ) -> Result<Option<(crate::format::header::Header, bool)>, Fault<M::Error>> {
         let at = self.shape.address(segment, 0);
         match crate::layout::peek(&self.medium, at)? {
             Parsed::Header {
@@ -192,7 +192,7 @@ impl<M: Medium> Device<M> {
 
 /// Whether anything was ever committed in a store of which no root can be read:
 /// else power failed in its setup.
-pub(crate) fn ever_used<M: Medium>(device: &Device<M>) -> Result<bool, Error<M::Error>> {
+pub(crate) fn ever_used<M: Medium>(device: &Device<M>) -> Result<bool, Fault<M::Error>> {
     let at = device.shape.start;
     for segment in 0..device.shape.segments {
         let Some((header, _)) = device.header(segment)? else {
@@ -218,7 +218,7 @@ pub(crate) struct Survey {
 }
 
 /// The size of the store on a device, if a root can be read.
-pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<Survey>, Error<M::Error>> {
+pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<Survey>, Fault<M::Error>> {
     let (Some(root), _) = device.newest_root(NEWEST)? else {
         return Ok(None);
     };

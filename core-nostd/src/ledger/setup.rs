@@ -2,6 +2,7 @@
 
 use crate::device::Device;
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::checkpoint::{Fixed, LOG_ROW, LogRow, SEGMENT_ROW, encode_segment, second_sum};
 use crate::format::frame::{Control, Kind, Part, Spec};
 use crate::format::header::{Header, Stream, encode};
@@ -22,6 +23,13 @@ pub fn setup<M: Medium>(medium: &mut M, config: &Config<'_>) -> Result<Layout, E
     let layout = Layout::plan(medium.geometry(), config).map_err(Error::Geometry)?;
     let shape = Shape::new(layout.geometry, layout.segment_size, config.nonce);
     let mut device = Device::new(medium, shape);
+    let made = make(&mut device, config);
+    device.told(made)?;
+    Ok(layout)
+}
+
+fn make<M: Medium>(device: &mut Device<M>, config: &Config<'_>) -> Result<(), Fault<M::Error>> {
+    let shape = device.shape;
     for segment in 0..shape.segments {
         // A half-erased sector can read as blank: the first segment is used at
         // once, the others are erased anew before they are.
@@ -31,16 +39,15 @@ pub fn setup<M: Medium>(medium: &mut M, config: &Config<'_>) -> Result<Layout, E
         }
     }
     device.flush()?;
-    write_first(&mut device, config)?;
-    device.flush()?;
-    Ok(layout)
+    write_first(device, config)?;
+    device.flush()
 }
 
 /// The first root: segment 0, with nothing in the store.
 fn write_first<M: Medium>(
     device: &mut Device<M>,
     config: &Config<'_>,
-) -> Result<(), Error<M::Error>> {
+) -> Result<(), Fault<M::Error>> {
     let shape = device.shape;
     let header = Header {
         stream: Stream::Root,

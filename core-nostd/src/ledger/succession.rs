@@ -4,7 +4,7 @@
 //! names the successor. A link, with the successor's header, is durable before
 //! anything else is written to the successor.
 
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::frame::{Kind, LINK_BODY, Part, Spec};
 use crate::format::header::Stream;
 use crate::index::Index;
@@ -22,7 +22,7 @@ const INTERVAL_GROWTH: u32 = 4;
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Goes on in a new ledger segment, inside a group or between groups.
-    pub(crate) fn succeed(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn succeed(&mut self) -> Result<(), Fault<M::Error>> {
         let between = !self.group.open || self.group.frames == 0;
         self.may_take(if self.pressing { 1 } else { HARD_RESERVE })?;
         if between && self.since_root.plus(1) >= self.interval_now() {
@@ -77,16 +77,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Refuses where fewer than `reserve` free segments would stay.
-    pub(crate) fn may_take(&self, reserve: u32) -> Result<(), Error<M::Error>> {
+    pub(crate) fn may_take(&mut self, reserve: u32) -> Result<(), Fault<M::Error>> {
         let free = self.free_for_records();
         if free > reserve {
             return Ok(());
         }
         let size = u64::from(self.device.shape.payload());
-        Err(Error::Full {
-            needed: size,
-            available: 0,
-        })
+        Err(self.device.full(size, 0))
     }
 
     /// Writes the link of an old ledger segment.
@@ -95,7 +92,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         old: Place,
         segment: u32,
         seq: u32,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut body = [0u8; LINK_BODY];
         crate::math::place(&mut body, 0, &segment.to_le_bytes());
         crate::math::place(&mut body, 4, &seq.to_le_bytes());
@@ -110,7 +107,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// With the first frame behind a root: closes the ledger segment that the
     /// root superseded, durable with the first commit, so that losing the root
     /// from then on shows as corruption.
-    pub(crate) fn close_predecessor(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn close_predecessor(&mut self) -> Result<(), Fault<M::Error>> {
         let Some(old) = self.link_due.take() else {
             return Ok(());
         };

@@ -2,7 +2,7 @@
 //!
 //! Takes in what each frame says: groups, appends, changes of segments.
 
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
 use crate::index::Index;
 use crate::math::{Saturate, u16_at, u32_at, u64_at};
@@ -60,7 +60,7 @@ pub(crate) enum Next {
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Walks the ledger from the root at the tail; leaves the tail behind the
     /// last committed group.
-    pub(crate) fn walk(&mut self, report: &mut Report) -> Result<Walk, Error<M::Error>> {
+    pub(crate) fn walk(&mut self, report: &mut Report) -> Result<Walk, Fault<M::Error>> {
         self.walk_until(report, None)
     }
 
@@ -69,7 +69,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         report: &mut Report,
         until: Option<Place>,
-    ) -> Result<Walk, Error<M::Error>> {
+    ) -> Result<Walk, Fault<M::Error>> {
         let mut walk = Walk::default();
         // On ordered media the unit that was being programmed when power failed
         // may read otherwise the next time. What only the newest group freed,
@@ -199,7 +199,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         walk: &mut Walk,
         frame: &Frame,
         report: &mut Report,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let place = Place {
             segment: frame.segment,
             seq: frame.seq,
@@ -235,7 +235,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The logs behind whose tails nothing was begun when the store was closed.
-    fn known_tails(&self, close: &Frame) -> Result<u128, Error<M::Error>> {
+    fn known_tails(&self, close: &Frame) -> Result<u128, Fault<M::Error>> {
         let mut bytes = [0u8; 16];
         let len = usize::try_from(close.body_len).unwrap_or(0).min(16);
         let part = bytes.get_mut(..len).unwrap_or_default();
@@ -282,7 +282,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// An append: moves the log's staged mark.
-    fn walk_log(&mut self, walk: &mut Walk, frame: &Frame) -> Result<(), Error<M::Error>> {
+    fn walk_log(&mut self, walk: &mut Walk, frame: &Frame) -> Result<(), Fault<M::Error>> {
         let number = usize::from(frame.a);
         let Some(state) = self.logs.get(number) else {
             return Ok(());
@@ -340,7 +340,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// A change of segments or heads.
-    fn walk_meta(&mut self, walk: &mut Walk, frame: &Frame) -> Result<(), Error<M::Error>> {
+    fn walk_meta(&mut self, walk: &mut Walk, frame: &Frame) -> Result<(), Fault<M::Error>> {
         let mut bytes = [0u8; 32];
         let len = usize::try_from(frame.body_len).unwrap_or(0).min(32);
         let part = bytes.get_mut(..len).unwrap_or_default();

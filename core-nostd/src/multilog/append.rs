@@ -1,7 +1,8 @@
 //! Appending.
 
-use super::{LogState, Mark, NONE, WIDE, block_salt, remainder_len, split};
+use super::{LogState, Mark, NONE, WIDE, block_salt, corrupt_log, remainder_len, split};
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Kind, Meta, Part, Spec, Writer, short_log};
 use crate::format::header::Stream;
 use crate::format::shape::WRITE_UNIT_MAX;
@@ -27,7 +28,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::append`]; the transaction stays open and as it was.
     pub fn tentatively_append(&mut self, log: usize, data: &[u8]) -> Result<u64, Error<M::Error>> {
-        self.stage_append(log, data, false)
+        let staged = self.stage_append(log, data, false);
+        self.told(staged)
     }
 
     fn stage_append(
@@ -35,25 +37,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         log: usize,
         data: &[u8],
         last: bool,
-    ) -> Result<u64, Error<M::Error>> {
+    ) -> Result<u64, Fault<M::Error>> {
         self.writable()?;
         let state = *self.log(log)?;
         let position = state.staged.tail;
         let needed = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let available = state.capacity.minus(position.minus(state.committed.head));
         if needed > available {
-            return Err(Error::LogFull {
-                log,
-                needed,
-                available,
-            });
+            return Err(self.device.refuse(What::LogFull, log, (needed, available)));
         }
         if state.broken {
-            let item = crate::error::Item::Log(log);
-            return Err(Error::Corrupt {
-                item,
-                at: self.tail_address(&state),
-            });
+            return Err(Fault::at(corrupt_log(log), self.tail_address(&state)));
         }
         let frame = self
             .body_frame_len(Kind::LogWide, 22)
@@ -100,7 +94,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         log: usize,
         mut data: &[u8],
-    ) -> Result<(Mark, Writer, u32), Error<M::Error>> {
+    ) -> Result<(Mark, Writer, u32), Fault<M::Error>> {
         let shape = self.device.shape;
         let mut mark = self.log(log)?.staged;
         let mut blanks = 0u32;
@@ -139,7 +133,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// A writer at a log's tail, holding the remainder.
-    fn resume(&mut self, log: usize, mark: &Mark) -> Result<Writer, Error<M::Error>> {
+    fn resume(&mut self, log: usize, mark: &Mark) -> Result<Writer, Fault<M::Error>> {
         let shape = self.device.shape;
         let state = *self.log(log)?;
         let (n, within) = split(&shape, mark.tail);
@@ -158,7 +152,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Takes a segment for a log's number `n`, and says so in the group.
-    pub(crate) fn open_log_segment(&mut self, log: usize, n: u32) -> Result<u32, Error<M::Error>> {
+    pub(crate) fn open_log_segment(&mut self, log: usize, n: u32) -> Result<u32, Fault<M::Error>> {
         let number = u8::try_from(log).unwrap_or(u8::MAX);
         let segment = self.table.open(&mut self.device, Stream::Log, number, n)?;
         self.map_log(log, n, segment);
@@ -173,7 +167,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         n: u32,
         segment: u32,
         seq: u32,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut body = [0u8; 16];
         let number = u32::try_from(log).unwrap_or(u32::MAX);
         place(&mut body, 0, &number.to_le_bytes());
@@ -193,7 +187,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         writer: Writer,
         blanks: u32,
         last: bool,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         let before = self.log(log)?.staged.tail;
         let appended = u32::try_from(mark.tail.minus(before)).unwrap_or(u32::MAX);
@@ -243,7 +237,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Writes the bytes of every log that do not fill a unit behind a
     /// checkpoint, and looks for them there from now on.
-    pub(crate) fn write_remainders(&mut self) -> Result<(), Error<M::Error>> {
+    pub(crate) fn write_remainders(&mut self) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;

@@ -7,7 +7,7 @@
 use super::append::mapped;
 use super::{Frontier, block_salt, split};
 use crate::checksum::flipped_bit;
-use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::frame::{Patch, Writer, apply};
 use crate::format::header::Stream;
 use crate::index::Index;
@@ -17,7 +17,7 @@ use crate::store::Store;
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Makes sure that a log's tail can be written behind.
-    pub(crate) fn clear_frontier(&mut self, log: usize) -> Result<(), Error<M::Error>> {
+    pub(crate) fn clear_frontier(&mut self, log: usize) -> Result<(), Fault<M::Error>> {
         let state = *self.log(log)?;
         let shape = self.device.shape;
         let (n, within) = split(&shape, state.staged.tail);
@@ -59,7 +59,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Copies the tail's segment as far as it is committed, healing what can
     /// be healed. Durable on return where that takes a flush.
-    pub(crate) fn copy_tail(&mut self, log: usize) -> Result<(u32, u32), Error<M::Error>> {
+    pub(crate) fn copy_tail(&mut self, log: usize) -> Result<(u32, u32), Fault<M::Error>> {
         let shape = self.device.shape;
         let state = *self.log(log)?;
         let (n, within) = split(&shape, state.staged.tail);
@@ -89,7 +89,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         from: u32,
         to: u32,
         flip: Option<Patch>,
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let mut chunk = [0u8; 256];
         let mut at = from;
         while at < to {
@@ -112,7 +112,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         n: u32,
         segment: u32,
         at: u32,
-    ) -> Result<Option<Patch>, Error<M::Error>> {
+    ) -> Result<Option<Patch>, Fault<M::Error>> {
         let shape = self.device.shape;
         let payload = shape.block.minus(shape.block_tail);
         let first = at.minus(shape.start).over(shape.block).times(payload);

@@ -1,6 +1,7 @@
 //! Moving a log's head.
 
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::frame::{Kind, Meta, Part, Spec};
 use crate::index::Index;
 use crate::math::place;
@@ -28,17 +29,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         log: usize,
         head: u64,
     ) -> Result<(), Error<M::Error>> {
-        self.stage_head(log, head, false)
+        let staged = self.stage_head(log, head, false);
+        self.told(staged)
     }
 
-    fn stage_head(&mut self, log: usize, head: u64, last: bool) -> Result<(), Error<M::Error>> {
+    fn stage_head(&mut self, log: usize, head: u64, last: bool) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         let staged = self.log(log)?.staged;
         if head < staged.head {
-            return Err(Error::BeforeHead { head: staged.head });
+            return Err(self.device.refuse(What::BeforeHead, 0, (staged.head, 0)));
         }
         if head > staged.tail {
-            return Err(Error::PastTail { tail: staged.tail });
+            return Err(self.device.refuse(What::PastTail, 0, (staged.tail, 0)));
         }
         self.pressing = true;
         self.begin(u64::from(self.body_frame_len(Kind::Meta, 12)))?;

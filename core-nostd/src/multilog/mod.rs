@@ -12,6 +12,7 @@ mod read;
 
 use crate::device::Device;
 use crate::error::Error;
+use crate::fault::{Fault, What};
 use crate::format::checkpoint::LogRow;
 use crate::format::frame::{Patch, apply};
 use crate::format::shape::Shape;
@@ -128,6 +129,11 @@ impl LogState {
     }
 }
 
+/// What damage of a log is.
+fn corrupt_log<E>(log: usize) -> What<E> {
+    What::CorruptLog(u8::try_from(log).unwrap_or(u8::MAX))
+}
+
 /// The segment number and the byte in its payload of a log position.
 pub(crate) fn split(shape: &Shape, position: u64) -> (u32, u32) {
     let payload = u64::from(shape.log_payload.max(1));
@@ -162,11 +168,9 @@ pub(crate) fn block_salt(shape: &Shape, log: u32, n: u32, within: u32) -> u32 {
 }
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
-    pub(crate) fn log(&self, log: usize) -> Result<&LogState, Error<M::Error>> {
-        self.logs.get(log).ok_or(Error::InvalidLog {
-            log,
-            count: self.logs.len(),
-        })
+    pub(crate) fn log(&self, log: usize) -> Result<&LogState, Fault<M::Error>> {
+        let fault = Fault::of(What::InvalidLog, log);
+        self.logs.get(log).ok_or(fault)
     }
 
     pub(crate) fn log_segment(&self, log: &LogState, n: u32) -> u32 {
@@ -187,7 +191,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::InvalidLog`].
     pub fn get_head_tail_and_capacity(&self, log: usize) -> Result<LogSpan, Error<M::Error>> {
-        let state = self.log(log)?;
+        let state = self.told(self.log(log))?;
         Ok(LogSpan {
             head: state.staged.head,
             tail: state.staged.tail,
@@ -288,7 +292,7 @@ impl<M: Medium> Device<M> {
         &self,
         mark: &Mark,
         buf: &mut [u8],
-    ) -> Result<(), Error<M::Error>> {
+    ) -> Result<(), Fault<M::Error>> {
         let (segment, at) = self.shape.place(mark.remainder.minus(1));
         self.read(segment, at, buf)?;
         let patch = mark.flip.map(|(at, mask)| Patch { at, mask });
@@ -302,7 +306,7 @@ impl<M: Medium> Device<M> {
         segment: u32,
         first: u32,
         len: u32,
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         let at = self.shape.log_offset(first).plus(len);
         let mut bytes = [0u8; 4];
         self.read(segment, at, &mut bytes)?;

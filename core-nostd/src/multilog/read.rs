@@ -1,8 +1,9 @@
 //! Reading, checked by the block.
 
-use super::{LogState, append::mapped, block_salt, remainder_len, split};
+use super::{LogState, append::mapped, block_salt, corrupt_log, remainder_len, split};
 use crate::checksum::flipped_bit;
-use crate::error::{Error, Item};
+use crate::error::Error;
+use crate::fault::Fault;
 use crate::format::shape::WRITE_UNIT_MAX;
 use crate::index::Index;
 use crate::math::Saturate;
@@ -29,7 +30,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// [`Error::BeforeHead`], [`Error::PastTail`], [`Error::Corrupt`], or the
     /// medium's; `buf` then holds nothing of use.
     pub fn read(&self, log: usize, position: u64, buf: &mut [u8]) -> Result<(), Error<M::Error>> {
-        let state = *self.log(log)?;
+        let state = *self.told(self.log(log))?;
         let len = u64::try_from(buf.len()).unwrap_or(u64::MAX);
         if position < state.staged.head {
             return Err(Error::BeforeHead {
@@ -45,7 +46,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         while done < buf.len() {
             let at = position.plus(u64::try_from(done).unwrap_or(0));
             let rest = buf.get_mut(done..).unwrap_or_default();
-            let got = self.read_block(log, &state, at, rest)?.0;
+            let got = self.told(self.read_block(log, &state, at, rest))?.0;
             if got == 0 {
                 break;
             }
@@ -62,7 +63,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         state: &LogState,
         position: u64,
         buf: &mut [u8],
-    ) -> Result<(usize, bool), Error<M::Error>> {
+    ) -> Result<(usize, bool), Fault<M::Error>> {
         let shape = self.device.shape;
         let (n, within) = split(&shape, position);
         let (first, len) = shape.log_block(within);
@@ -70,11 +71,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let known = u32::try_from(state.staged.tail.minus(block_at))
             .unwrap_or(u32::MAX)
             .min(len);
-        let corrupt = |segment| Error::Corrupt {
-            item: Item::Log(log),
-            at: shape.address(segment, shape.log_offset(first)),
+        let corrupt = |segment| {
+            let at = shape.address(segment, shape.log_offset(first));
+            Fault::at(corrupt_log(log), at)
         };
-        let segment = mapped(self.log_segment(state, n)).ok_or(corrupt(0))?;
+        let segment = mapped(self.log_segment(state, n)).ok_or_else(|| corrupt(0))?;
         let block = Block {
             segment,
             n,
@@ -127,7 +128,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         block: &Block,
         skip: u32,
         buf: &mut [u8],
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         let shape = self.device.shape;
         let remainder = if block.full {
             0
@@ -165,7 +166,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         state: &LogState,
         from: u64,
         to: u64,
-    ) -> Result<u32, Error<M::Error>> {
+    ) -> Result<u32, Fault<M::Error>> {
         let shape = self.device.shape;
         let (first, within) = split(&shape, from);
         let (last, within_to) = split(&shape, to);
@@ -196,7 +197,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         state: &LogState,
         from: u64,
         to: u64,
-    ) -> Result<bool, Error<M::Error>> {
+    ) -> Result<bool, Fault<M::Error>> {
         let shape = self.device.shape;
         let mut at = from;
         while at < to {
@@ -204,7 +205,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let (first, len) = shape.log_block(within);
             match self.read_block(log, state, at, &mut [0u8; 1]) {
                 Ok(_) => {}
-                Err(Error::Corrupt { .. }) => return Ok(false),
+                Err(fault) if fault.is_corrupt() => return Ok(false),
                 Err(other) => return Err(other),
             }
             at = at.plus(u64::from(first.plus(len).minus(within)));
@@ -213,7 +214,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The checksum of the known bytes of the tail's block, as they are.
-    pub(crate) fn tail_sum(&self, log: usize, state: &LogState) -> Result<u32, Error<M::Error>> {
+    pub(crate) fn tail_sum(&self, log: usize, state: &LogState) -> Result<u32, Fault<M::Error>> {
         let state = &LogState {
             staged: state.committed,
             ..*state
