@@ -6,7 +6,7 @@ use crate::index::Index;
 use crate::layout::Layout;
 use crate::math::Saturate;
 use crate::medium::Medium;
-use crate::multilog::LogState;
+use crate::multilog::{LogSet, LogState};
 use crate::report::Damage;
 use crate::segments::{Segment, Table};
 
@@ -130,8 +130,8 @@ pub(crate) struct Group {
     pub start: Place,
     /// The segment whose `freed` entry is in the group.
     pub freeing: Option<u32>,
-    /// One bit for each log that the group touches.
-    pub logs: u128,
+    /// The logs that the group touches.
+    pub logs: LogSet,
     /// Changes in the undo memory.
     pub undo: usize,
     /// Live record bytes when it began, and tombstones among them.

@@ -10,7 +10,7 @@ use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::math::{Saturate, u32_at, u64_at};
 use crate::medium::Medium;
-use crate::multilog::{Mark, WIDE};
+use crate::multilog::{LogSet, Mark, WIDE};
 use crate::report::{Damage, Hit, Report, Torn};
 use crate::store::{Place, Store};
 
@@ -72,7 +72,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !walk.open {
             walk.open = later.is_none();
             walk.start = at;
-            walk.logs = 0;
+            walk.logs = LogSet::default();
         }
         Ok(match later {
             Some((at, _)) => Next::At(at),

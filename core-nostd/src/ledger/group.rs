@@ -6,7 +6,7 @@ use crate::format::frame::{Control, Frame, Kind, Meta, Part, Spec, frame_len};
 use crate::index::Index;
 use crate::math::Saturate;
 use crate::medium::Medium;
-use crate::multilog::Frontier;
+use crate::multilog::{Frontier, LogSet};
 use crate::mutants::Mutant;
 use crate::store::{Group, Place, Store};
 
@@ -198,7 +198,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.group = Group::default();
         self.pressing = false;
         self.mark_used(self.tail);
-        self.logs_committed(group.logs);
+        self.logs_committed(&group.logs);
         if let Some(segment) = group.freeing {
             self.freed(segment);
         }
@@ -251,7 +251,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let result = self.take_back(0);
         self.live = group.live;
         self.tombstones = group.tombstones;
-        self.logs_rolled_back(group.logs);
+        self.logs_rolled_back(&group.logs);
         if group.start.segment != self.tail.segment {
             self.abandon_from(group.start);
         }
@@ -311,17 +311,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     fn write_close(&mut self) -> Result<(), Fault<M::Error>> {
-        let mut known = 0u128;
+        let mut known = LogSet::default();
         for (number, log) in self.logs.iter().enumerate() {
-            let bit = 1u128.wrapping_shl(u32::try_from(number).unwrap_or(127));
             if log.frontier == Frontier::Known && self.device.shape.ordered() {
-                known |= bit;
+                known.insert(number);
             }
         }
-        let known = known.to_le_bytes();
-        let used = known.iter().rposition(|byte| *byte != 0);
-        let body = known.get(..used.map_or(0, |last| last.plus(1)));
-        let body = body.unwrap_or_default();
+        let body = known.bytes();
         let len = self.body_frame_len(Kind::Control, body.len());
         if !self.fits(len) {
             return Ok(());

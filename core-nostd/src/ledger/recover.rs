@@ -1,7 +1,7 @@
 //! Opening a store: find the newest root, walk the ledger, build the index.
 
 use super::roots::{Root, Unreadable};
-use super::walk::{Walk, has};
+use super::walk::Walk;
 use crate::device::Device;
 use crate::error::Error;
 use crate::fault::{Fault, What};
@@ -344,7 +344,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         report.clean = walk.closed && report.torn.is_none();
         for (number, log) in self.logs.iter_mut().enumerate() {
             log.distrust(ordered);
-            if walk.closed && has(walk.known, number) && report.damages.is_empty() {
+            if walk.closed && walk.known.has(number) && report.damages.is_empty() {
                 // As it was left; looked at all the same.
                 log.frontier = Frontier::Verify;
             }
@@ -366,7 +366,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         let last = walk.newest_last;
         let at = self.device.shape.address(last.segment, last.at);
         report.damages.iter().any(|damage| match damage.hit {
-            Hit::Log(log) => has(walk.newest_logs, log),
+            Hit::Log(log) => walk.newest_logs.has(log),
             _ => damage.at == at,
         })
     }

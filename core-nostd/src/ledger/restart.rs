@@ -1,7 +1,7 @@
 //! The first writes after an unclean end.
 
 use super::root::Newest;
-use super::walk::{Walk, has};
+use super::walk::Walk;
 use crate::fault::Fault;
 use crate::format::frame::Seen;
 use crate::format::shape::Shape;
@@ -39,7 +39,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             let state = *self.log(log)?;
             let (_, within) = split(&self.device.shape, state.committed.tail);
             let renewed = state.frontier == Frontier::Known || within == 0;
-            if renewed || state.broken || !has(walk.newest_logs, log) || Mutant::NoCopyOn.on() {
+            if renewed || state.broken || !walk.newest_logs.has(log) || Mutant::NoCopyOn.on() {
                 continue;
             }
             match self.renew_tail(log) {
@@ -70,7 +70,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
             let (n, within) = split(&shape, state.committed.tail);
-            if !has(walk.newest_logs, log) || within == 0 || state.broken || Mutant::NoCopyOn.on() {
+            if !walk.newest_logs.has(log) || within == 0 || state.broken || Mutant::NoCopyOn.on() {
                 continue;
             }
             if self.table.free() < 2 {

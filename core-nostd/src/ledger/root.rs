@@ -7,6 +7,7 @@ use crate::format::header::Stream;
 use crate::index::Index;
 use crate::math::Saturate;
 use crate::medium::Medium;
+use crate::multilog::LogSet;
 use crate::mutants::Mutant;
 use crate::store::{Group, Place, Store};
 
@@ -118,7 +119,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let from = newest.from;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
-            if super::walk::has(newest.logs, log)
+            if newest.logs.has(log)
                 && !state.broken
                 && self.tail_sum(log, &state)? != state.committed.sum
             {
@@ -290,6 +291,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 pub(crate) struct Newest {
     pub from: Place,
     pub to: Place,
-    /// One bit for each log that it touched.
-    pub logs: u128,
+    /// The logs that it touched.
+    pub logs: LogSet,
 }

@@ -7,7 +7,7 @@ use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
 use crate::index::Index;
 use crate::math::{Saturate, u16_at, u32_at, u64_at};
 use crate::medium::Medium;
-use crate::multilog::{Frontier, LogState, Mark, NONE, WIDE, position_max};
+use crate::multilog::{Frontier, LogSet, LogState, Mark, NONE, WIDE, position_max};
 use crate::report::{Hit, Report, Torn};
 use crate::segments::Owner;
 use crate::store::{Place, Store};
@@ -23,12 +23,12 @@ pub(crate) struct Walk {
     pub start: Place,
     pub damaged: bool,
     pub freeing: Option<u32>,
-    pub logs: u128,
+    pub logs: LogSet,
     /// The last committed group.
     pub newest: Option<(Place, Place)>,
-    pub newest_logs: u128,
+    pub newest_logs: LogSet,
     /// Of a close: the logs that can be written on behind their tails.
-    pub known: u128,
+    pub known: LogSet,
     /// Its last frame.
     pub newest_last: Place,
     /// How many groups have ended since the root's beginning.
@@ -43,11 +43,6 @@ pub(crate) struct Walk {
     pub spoiled: bool,
     /// The segment was reached by a link to a root: what is in it was durable.
     pub sealed_root: bool,
-}
-
-/// Whether a log is in a set, one bit for each.
-pub(crate) fn has(logs: u128, log: usize) -> bool {
-    logs.wrapping_shr(u32::try_from(log).unwrap_or(127)) & 1 == 1
 }
 
 /// How the walk goes on after a place without a whole frame.
@@ -159,9 +154,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The newest group has no end: it was cut, or its end is damaged.
     fn drop_open_group(&mut self, walk: &mut Walk, committed: Place, report: &mut Report) {
         walk.closed = false;
-        self.logs_rolled_back(walk.logs);
+        self.logs_rolled_back(&walk.logs);
         if walk.damaged {
-            self.break_logs(walk.logs);
+            self.break_logs(&walk.logs);
             // The damage stays inside what is used, to be met at every start.
             return;
         }
@@ -185,9 +180,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    fn break_logs(&mut self, logs: u128) {
+    fn break_logs(&mut self, logs: &LogSet) {
         for (number, log) in self.logs.iter_mut().enumerate() {
-            if has(logs, number) {
+            if logs.has(number) {
                 log.broken = true;
             }
         }
@@ -208,8 +203,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if frame.first || !walk.open {
             if walk.open {
                 // The end of the group before was lost; so its logs are unsure.
-                self.logs_rolled_back(walk.logs);
-                self.break_logs(walk.logs);
+                self.logs_rolled_back(&walk.logs);
+                self.break_logs(&walk.logs);
                 if !walk.damaged {
                     self.damage(Hit::Ledger, place, 0, place.at, report);
                 }
@@ -217,7 +212,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             walk.open = true;
             walk.start = place;
             walk.damaged = !frame.first;
-            walk.logs = 0;
+            walk.logs = LogSet::default();
             walk.freeing = None;
         }
         match frame.kind {
@@ -235,12 +230,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The logs behind whose tails nothing was begun when the store was closed.
-    fn known_tails(&self, close: &Frame) -> Result<u128, Fault<M::Error>> {
-        let mut bytes = [0u8; 16];
-        let len = usize::try_from(close.body_len).unwrap_or(0).min(16);
-        let part = bytes.get_mut(..len).unwrap_or_default();
+    fn known_tails(&self, close: &Frame) -> Result<LogSet, Fault<M::Error>> {
+        let mut known = LogSet::default();
+        let len = usize::try_from(close.body_len).unwrap_or(0);
+        let len = len.min(known.0.len());
+        let part = known.0.get_mut(..len).unwrap_or_default();
         self.device.read_in(close, close.body_at(), part)?;
-        Ok(u128::from_le_bytes(bytes))
+        Ok(known)
     }
 
     /// The group that is read ends with this frame.
@@ -256,7 +252,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         if control == Some(Control::Abort) {
             walk.closed = false;
-            self.logs_rolled_back(walk.logs);
+            self.logs_rolled_back(&walk.logs);
             // Where damage hides a part of it, groups may have ended there: it
             // stays inside what is used.
             if walk.start.segment != self.tail.segment && !walk.damaged {
@@ -267,7 +263,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         walk.aborted = None;
         walk.closed = control == Some(Control::Close);
-        self.logs_committed(walk.logs);
+        self.logs_committed(&walk.logs);
         if let Some(segment) = walk.freeing.take() {
             self.table.release(segment);
         }
@@ -335,7 +331,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 remainder,
             };
         }
-        walk.logs |= 1u128.wrapping_shl(u32::from(frame.a) & 127);
+        walk.logs.insert(number);
         Ok(())
     }
 
@@ -349,13 +345,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             Some(Meta::Open) => self.walk_open(walk, &bytes),
             Some(Meta::Free) => self.walk_free(walk, &bytes, len),
             Some(Meta::Head) => {
-                let log = u32_at(&bytes, 0);
-                walk.logs |= 1u128.wrapping_shl(log & 127);
+                let log = usize::try_from(u32_at(&bytes, 0)).unwrap_or(usize::MAX);
+                walk.logs.insert(log);
                 let head = u64_at(&bytes, 4);
-                if let Some(state) = self
-                    .logs
-                    .get_mut(usize::try_from(log).unwrap_or(NONE as usize))
-                {
+                if let Some(state) = self.logs.get_mut(log) {
                     state.staged.head =
                         head.clamp(state.staged.head, state.staged.tail.max(state.staged.head));
                 }
@@ -391,7 +384,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         {
             state.replaced = Some(old);
         }
-        walk.logs |= 1u128.wrapping_shl(log & 127);
+        walk.logs.insert(number);
     }
 
     fn walk_free(&mut self, walk: &mut Walk, bytes: &[u8], len: usize) {

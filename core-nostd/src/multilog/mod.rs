@@ -9,6 +9,9 @@ mod append;
 mod frontier;
 mod head;
 mod read;
+mod set;
+
+pub(crate) use set::LogSet;
 
 use crate::device::Device;
 use crate::error::Error;
@@ -206,16 +209,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     pub(crate) fn touch(&mut self, log: usize) {
-        let bit = u32::try_from(log).unwrap_or(127);
-        self.group.logs |= 1u128.wrapping_shl(bit);
+        self.group.logs.insert(log);
     }
 
     /// What logs did in the group is durable.
-    pub(crate) fn logs_committed(&mut self, mut touched: u128) {
-        while touched != 0 {
-            let log = usize::try_from(touched.trailing_zeros()).unwrap_or(0);
-            touched &= touched.wrapping_sub(1);
-            let Some(state) = self.logs.get_mut(log) else {
+    pub(crate) fn logs_committed(&mut self, touched: &LogSet) {
+        for log in 0..self.logs.len() {
+            let Some(state) = self.logs.get_mut(log).filter(|_| touched.has(log)) else {
                 continue;
             };
             let before = state.committed.head;
@@ -246,15 +246,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// What logs did in the group is taken back.
-    pub(crate) fn logs_rolled_back(&mut self, mut touched: u128) {
-        while touched != 0 {
-            let log = usize::try_from(touched.trailing_zeros()).unwrap_or(0);
-            touched &= touched.wrapping_sub(1);
-            self.log_rolled_back(log);
+    pub(crate) fn logs_rolled_back(&mut self, touched: &LogSet) {
+        for log in 0..self.logs.len() {
+            if touched.has(log) {
+                self.log_rolled_back(log);
+            }
         }
     }
 
-    pub(crate) fn log_rolled_back(&mut self, log: usize) {
+    fn log_rolled_back(&mut self, log: usize) {
         let shape = self.device.shape;
         let Some(state) = self.logs.get_mut(log) else {
             return;
