@@ -1016,8 +1016,11 @@ impl Writer {
             device.shape.geometry.blank,
         ));
         device.write(self.segment, self.at, bytes)?;
-        self.gathered.copy_within(whole..self.fill, 0);
+        // What is left is less than a unit, so it does not overlap.
         self.fill = self.fill.minus(whole);
+        let middle = whole.min(self.gathered.len());
+        let (front, rest) = self.gathered.split_at_mut(middle);
+        place(front, 0, rest.get(..self.fill).unwrap_or_default());
         self.at = self.at.plus(u32::try_from(whole).unwrap_or(0));
         Ok(())
     }

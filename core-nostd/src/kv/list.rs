@@ -76,7 +76,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::NotFound`] where the key is absent, or as [`Store::put`].
     pub fn list_append(&mut self, key: &[u8], element: &[u8]) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_list_append(key, element, true))
+        let staged = self.stage_list_append(key, element, true);
+        self.alone(staged)
     }
 
     /// Replaces one element, durably on return. One flush.
@@ -90,7 +91,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         index: u64,
         element: &[u8],
     ) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_list_update(key, index, element, true))
+        let staged = self.stage_list_update(key, index, element, true);
+        self.alone(staged)
     }
 
     /// Drops the first `count` elements, durably on return. One flush; the
@@ -99,7 +101,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::NotFound`] where the key is absent or the list shorter.
     pub fn list_trim(&mut self, key: &[u8], count: u64) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_list_trim(key, count, true))
+        let staged = self.stage_list_trim(key, count, true);
+        self.alone(staged)
     }
 
     /// [`Store::list_append`] when the transaction commits.
@@ -186,8 +189,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         ))
     }
 
-    fn require_key(&mut self, key: &[u8]) -> Result<(), Fault<M::Error>> {
-        self.writable()?;
+    fn require_key(&mut self, key: &[u8], last: bool) -> Result<(), Fault<M::Error>> {
+        self.may_stage(last)?;
         self.check_key(key)?;
         if self.locate(&Name::item(key))?.is_none() {
             return Err(Fault::plain(What::NotFound));
@@ -201,7 +204,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         element: &[u8],
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
-        self.require_key(key)?;
+        self.require_key(key, last)?;
         let (element_len, list_len) = self.list_lens(key, element)?;
         let both = u64::from(element_len).plus(u64::from(list_len));
         self.may_add(both, None, element_len)?;
@@ -235,7 +238,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         element: &[u8],
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
-        self.require_key(key)?;
+        self.require_key(key, last)?;
         let bounds = self.bounds(key)?.unwrap_or_default();
         let number = bounds.start.plus(index);
         if number >= bounds.end {
@@ -255,7 +258,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         count: u64,
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
-        self.require_key(key)?;
+        self.require_key(key, last)?;
         let mut bounds = self.bounds(key)?.unwrap_or_default();
         if count > bounds.end.minus(bounds.start) {
             return Err(Fault::plain(What::NotFound));

@@ -9,8 +9,6 @@ use crate::medium::Medium;
 use crate::segments::Table;
 use crate::store::{Place, Store};
 use core::cmp::Ordering;
-use core::hash::{BuildHasher, Hasher};
-use foldhash::fast::FixedState;
 
 /// Bytes before the data of a chunk or element: generation and number.
 pub(crate) const DEPENDENT: u32 = 16;
@@ -57,22 +55,37 @@ impl<'k> Name<'k> {
 
     /// What an index may know of the entry.
     pub(crate) fn probe(&self, nonce: u64) -> Probe {
-        let mut hasher = FixedState::with_seed(nonce).build_hasher();
-        hasher.write(self.key);
-        match self.class {
-            Class::Item => {}
-            Class::List => hasher.write_u64(1),
-            Class::Dependent { generation, number } => {
-                hasher.write_u64(generation);
-                hasher.write_u64(number);
-            }
+        // Generations are larger than one.
+        let (generation, number) = match self.class {
+            Class::Item => (0, 0),
+            Class::List => (1, 0),
+            Class::Dependent { generation, number } => (generation, number),
+        };
+        let mut hash = nonce;
+        for word in [generation, number] {
+            hash = mix(hash, word);
         }
+        for bytes in self.key.chunks(8) {
+            hash = mix(hash, prefix(bytes));
+        }
+        let len = u64::try_from(self.key.len()).unwrap_or(0);
         Probe {
-            hash: hasher.finish(),
+            hash: mix(hash, len),
             prefix: prefix(self.key),
             primary: self.class == Class::Item,
         }
     }
+}
+
+/// A word more in a hash, which stays good in all of its bits: two halves of a
+/// product, each of the other's bytes the other way round (as `ahash` does it
+/// where products have 64 bits).
+fn mix(hash: u64, word: u64) -> u64 {
+    const FACTOR: u64 = 0x5851_F42D_4C95_7F2D;
+    let word = hash ^ word;
+    let low = word.wrapping_mul(FACTOR.swap_bytes());
+    let high = word.swap_bytes().wrapping_mul(!FACTOR);
+    low ^ high.swap_bytes()
 }
 
 /// A key's first eight bytes as a number that orders as they do.
@@ -334,6 +347,43 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Err(self.device.refuse(What::KeyTooLong, len, (max, 0)))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
+    extern crate std;
+    use super::*;
+
+    /// How many of the names share a value with another one before them.
+    fn collisions(names: u64, of: impl Fn(u64) -> u64) -> usize {
+        let mut seen = std::collections::HashSet::new();
+        (0..names).filter(|name| !seen.insert(of(*name))).count()
+    }
+
+    #[test]
+    fn hashes_are_good_in_the_bits_that_indexes_use() {
+        const NAMES: u64 = 1 << 16;
+        let by_key = |number: u64| {
+            let key = number.to_le_bytes();
+            let len = 8 - (number.leading_zeros() / 8) as usize;
+            Name::item(key.get(..len.max(1)).unwrap()).probe(7).hash
+        };
+        let by_text = |number: u64| {
+            let key = std::format!("/settings/{number:020}");
+            Name::item(key.as_bytes()).probe(7).hash
+        };
+        let by_number = |number: u64| Name::dependent(b"k", 1 << 32, number).probe(7).hash;
+        for hash in [&by_key as &dyn Fn(u64) -> u64, &by_text, &by_number] {
+            assert_eq!(collisions(NAMES, hash), 0);
+            // As random ones: of 2^32 values about 0.5, of 2^18 about 7,600.
+            assert!(collisions(NAMES, |name| hash(name) >> 32) < 8);
+            for shift in [0, 14, 46] {
+                let found = collisions(NAMES, |name| hash(name) >> shift & 0x3_FFFF);
+                assert!(found.abs_diff(7600) < 600, "{found} from bit {shift} on");
+            }
         }
     }
 }

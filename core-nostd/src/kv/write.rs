@@ -25,7 +25,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// [`Error::Full`], [`Error::IndexFull`], [`Error::KeyTooLong`],
     /// [`Error::ValueTooLong`], [`Error::TransactionOpen`], or the medium's.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_put(key, value, Policy::Any, true))
+        let staged = self.stage_put(key, value, Policy::Any, true);
+        self.alone(staged)
     }
 
     /// [`Store::put`] of a key that must be absent.
@@ -33,7 +34,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::KeyExists`], or as [`Store::put`].
     pub fn create(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_put(key, value, Policy::Absent, true))
+        let staged = self.stage_put(key, value, Policy::Absent, true);
+        self.alone(staged)
     }
 
     /// [`Store::put`] of a key that must be present; its list stays.
@@ -41,7 +43,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::NotFound`], or as [`Store::put`].
     pub fn update(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_put(key, value, Policy::Present, true))
+        let staged = self.stage_put(key, value, Policy::Present, true);
+        self.alone(staged)
     }
 
     /// Removes a key with its value and list, durably on return. Works in a
@@ -50,7 +53,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::NotFound`], [`Error::TransactionOpen`], or the medium's.
     pub fn delete(&mut self, key: &[u8]) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_delete(key, true))
+        let staged = self.stage_delete(key, true);
+        self.alone(staged)
     }
 
     /// [`Store::put`] when the transaction commits.
@@ -97,7 +101,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         policy: Policy,
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
-        self.writable()?;
+        self.may_stage(last)?;
         self.check_key(key)?;
         let name = Name::item(key);
         // Damage that makes a read doubtful does not forbid a newer version.
@@ -273,7 +277,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     fn stage_delete(&mut self, key: &[u8], last: bool) -> Result<(), Fault<M::Error>> {
-        self.writable()?;
+        self.may_stage(last)?;
         self.check_key(key)?;
         let name = Name::item(key);
         let old = self.find(&name)?;

@@ -262,26 +262,31 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         result
     }
 
-    /// Runs one operation as a transaction of its own; `operation` marks its
-    /// last frame as the group's.
-    pub(crate) fn alone<T>(
-        &mut self,
-        operation: impl FnOnce(&mut Self) -> Result<T, Fault<M::Error>>,
-    ) -> Result<T, Error<M::Error>> {
-        if self.group.open {
-            return Err(Error::TransactionOpen);
+    /// Whether an operation may be staged: in the open transaction, or, with
+    /// the `last` frame of it, in one of its own.
+    pub(crate) fn may_stage(&self, last: bool) -> Result<(), Fault<M::Error>> {
+        if last && self.group.open {
+            return Err(Fault::plain(What::TransactionOpen));
         }
-        let done = operation(self);
-        let ended = self.end_alone(done.is_ok());
-        self.told(ended.and(done))
+        self.writable()
     }
 
-    /// Ends the transaction of one operation.
-    fn end_alone(&mut self, done: bool) -> Result<(), Fault<M::Error>> {
-        match (done, self.two_flushes) {
-            (false, _) => self.give_up(),
-            (_, true) => self.end_group(),
-            _ => self.seal(),
+    /// Ends the transaction of an operation that was staged with its `last`
+    /// frame.
+    pub(crate) fn alone<T>(
+        &mut self,
+        staged: Result<T, Fault<M::Error>>,
+    ) -> Result<T, Error<M::Error>> {
+        let ended = self.end_alone(staged.as_ref().err().map(|fault| &fault.what));
+        self.told(ended.and(staged))
+    }
+
+    fn end_alone(&mut self, failed: Option<&What<M::Error>>) -> Result<(), Fault<M::Error>> {
+        match failed {
+            Some(What::TransactionOpen) => Ok(()),
+            Some(_) => self.give_up(),
+            None if self.two_flushes => self.end_group(),
+            None => self.seal(),
         }
     }
 

@@ -19,7 +19,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// [`Error::LogFull`], [`Error::InvalidLog`], [`Error::TransactionOpen`],
     /// or the medium's.
     pub fn append(&mut self, log: usize, data: &[u8]) -> Result<u64, Error<M::Error>> {
-        self.alone(|store| store.stage_append(log, data, true))
+        let staged = self.stage_append(log, data, true);
+        self.alone(staged)
     }
 
     /// Appends to a log when the transaction commits; returns the position
@@ -38,7 +39,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         data: &[u8],
         last: bool,
     ) -> Result<u64, Fault<M::Error>> {
-        self.writable()?;
+        self.may_stage(last)?;
         let state = *self.log(log)?;
         let position = state.staged.tail;
         let needed = u64::try_from(data.len()).unwrap_or(u64::MAX);

@@ -16,7 +16,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// [`Error::BeforeHead`], [`Error::PastTail`], [`Error::InvalidLog`],
     /// [`Error::TransactionOpen`], or the medium's.
     pub fn advance_head(&mut self, log: usize, head: u64) -> Result<(), Error<M::Error>> {
-        self.alone(|store| store.stage_head(log, head, true))
+        let staged = self.stage_head(log, head, true);
+        self.alone(staged)
     }
 
     /// Forgets what stands before `head` when the transaction commits. The
@@ -34,7 +35,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     fn stage_head(&mut self, log: usize, head: u64, last: bool) -> Result<(), Fault<M::Error>> {
-        self.writable()?;
+        self.may_stage(last)?;
         let staged = self.log(log)?.staged;
         if head < staged.head {
             return Err(self.device.refuse(What::BeforeHead, 0, (staged.head, 0)));
