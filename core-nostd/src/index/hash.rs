@@ -230,8 +230,13 @@ impl<'a> HashIndex<'a> {
 /// `compare` once where the entry is present, else almost never; `relocate`
 /// and `remove` never. `next` and `prev` walk the slots in hash order, over
 /// 1.2 slots an entry in a full table and over the whole of an empty one.
+///
+/// Saved are the number of slots, then the slots, but in place of a run of
+/// empty ones their number: only a table of as many slots can be loaded from
+/// them, for the hashes are not kept.
 impl Index for HashIndex<'_> {
     const ORDERED: bool = false;
+    const FORM: u32 = 1;
 
     fn len(&self) -> usize {
         self.len
@@ -339,6 +344,55 @@ impl Index for HashIndex<'_> {
     ) -> Result<Cursor, E> {
         Ok(self.first())
     }
+
+    fn save<E>(&self, word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        word(self.slots.len() as u64)?;
+        // A used slot's highest byte is its displacement plus one: never zero.
+        let mut empty = 0u64;
+        for &slot in self.slots.iter() {
+            if slot == 0 {
+                empty = empty.wrapping_add(1);
+                continue;
+            }
+            if empty > 0 {
+                word(empty)?;
+            }
+            empty = 0;
+            word(slot)?;
+        }
+        Ok(())
+    }
+
+    fn load<E>(
+        &mut self,
+        count: u64,
+        end: Loc,
+        word: &mut dyn FnMut() -> Result<u64, E>,
+    ) -> Result<bool, E> {
+        self.clear();
+        if count == 0 || word()? != self.slots.len() as u64 {
+            return Ok(false);
+        }
+        let mut at = 0usize;
+        for _ in 1..count {
+            let slot = word()?;
+            if slot < STEP {
+                // As many empty ones.
+                at = at.saturating_add(usize::try_from(slot).unwrap_or(usize::MAX));
+                continue;
+            }
+            let Some(place) = self.slots.get_mut(at) else {
+                return Ok(false);
+            };
+            if slot & LOC_MAX >= end.0 {
+                return Ok(false);
+            }
+            *place = slot;
+            self.len = self.len.wrapping_add(1);
+            at = at.wrapping_add(1);
+        }
+        Ok(self.len <= self.capacity())
+    }
 }
 
 #[cfg(test)]
@@ -432,6 +486,67 @@ mod tests {
         all
     }
 
+    fn words(index: &HashIndex<'_>) -> Vec<u64> {
+        let mut words = Vec::new();
+        let saved = index.save(&mut |word| {
+            words.push(word);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(saved, Ok(()));
+        words
+    }
+
+    fn load(index: &mut HashIndex<'_>, words: &[u64], end: u64) -> bool {
+        let mut next = words.iter().copied();
+        let mut word = || next.next().ok_or(());
+        index.load(words.len() as u64, Loc(end), &mut word).unwrap()
+    }
+
+    #[test]
+    fn loads_what_was_saved_and_nothing_else() {
+        let mut memory = vec![0; 300];
+        let mut index = HashIndex::new(&mut memory);
+        for key in 0..200 {
+            let added = index.insert(&probe(key, 32), Loc(key * 3), &mut absent);
+            assert_eq!(added, Ok(Ok(None)));
+        }
+        let saved = words(&index);
+        assert!(saved.len() <= 301);
+        let mut other = vec![7; 300];
+        let mut other = HashIndex::new(&mut other);
+        assert!(load(&mut other, &saved, 600));
+        assert_eq!((other.len(), &other.slots), (200, &index.slots));
+        assert!(!load(&mut other, &saved, 597), "a location too far");
+        assert!(!load(&mut other, &[], 600));
+        let mut larger = vec![0; 301];
+        assert!(!load(&mut HashIndex::new(&mut larger), &saved, 600));
+        let mut none = HashIndex::new(&mut []);
+        assert!(load(&mut none, &[0], 600) && !load(&mut none, &[0, STEP], 600));
+    }
+
+    #[test]
+    fn loads_any_words_without_harm() {
+        let _seed = Seed(11);
+        let mut rng = Rng(11);
+        for _ in 0..2000 {
+            let mut memory = vec![0; 40];
+            let mut index = HashIndex::new(&mut memory);
+            let mut forged = vec![40];
+            for _ in 0..rng.below(60) {
+                let word = rng.next();
+                forged.push(if rng.below(4) == 0 { word & 7 } else { word });
+            }
+            if load(&mut index, &forged, LOC_MAX + 1) {
+                for key in 0..40 {
+                    let (probe, to) = (probe(key, 32), Loc(key));
+                    let _ = index.insert(&probe, to, &mut absent).unwrap();
+                    let _ = index.find(&probe, &mut absent);
+                    let _ = index.remove(&probe, to, &mut never);
+                }
+            }
+        }
+    }
+
     fn model(seed: u64, slots: usize, bits: u32, ops: usize) {
         let _seed = Seed(seed);
         let mut rng = Rng(seed);
@@ -506,6 +621,8 @@ mod tests {
                 let mut want: Vec<_> = model.iter().map(|(k, l)| (Loc(*l), k & 1 == 1)).collect();
                 want.sort();
                 assert_eq!(seen, want);
+                let saved = words(&index);
+                assert!(load(&mut index, &saved, LOC_MAX + 1));
             }
         }
         index.clear();

@@ -55,6 +55,14 @@ pub trait Index {
     /// Whether it can hold keys at all.
     const KEYS: bool = true;
 
+    /// What its words look like where it can be saved (see [`Index::save`]);
+    /// zero where it cannot.
+    const FORM: u32 = 0;
+
+    /// Whether a close saves it, for the next start to load: [`Saving`] says
+    /// so. Whatever needs it is not linked where it is `false`.
+    const SAVED: bool = false;
+
     /// Entries held.
     fn len(&self) -> usize;
 
@@ -138,13 +146,43 @@ pub trait Index {
         probe: &Probe,
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<Cursor, E>;
+
+    /// Calls `word` with everything that [`Index::load`] needs. One that
+    /// cannot be saved has no words.
+    ///
+    /// # Errors
+    /// What `word` returned.
+    fn save<E>(&self, word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        let _ = word;
+        Ok(())
+    }
+
+    /// Becomes the index that was saved, from its `count` words, as `word`
+    /// hands them out. `false` where they are not what this index, with the
+    /// memory that it was lent, could have saved, or tell of a location that
+    /// is not below `end`; it then holds anything, until it is cleared. The
+    /// words may be any: they cost no more than a pass, and no panic.
+    ///
+    /// # Errors
+    /// What `word` returned; the index then holds anything.
+    fn load<E>(
+        &mut self,
+        count: u64,
+        end: Loc,
+        word: &mut dyn FnMut() -> Result<u64, E>,
+    ) -> Result<bool, E> {
+        let _ = (count, end, word);
+        Ok(false)
+    }
 }
 
 mod hash;
 mod ordered;
+mod saving;
 
 pub use hash::HashIndex;
 pub use ordered::{OrderedIndex, OrderedNode};
+pub use saving::Saving;
 
 /// No index at all: for a store that holds logs alone.
 #[derive(Clone, Copy, Debug, Default)]

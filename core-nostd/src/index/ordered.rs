@@ -683,8 +683,12 @@ impl<'a> OrderedIndex<'a> {
 ///
 /// `relocate` and `remove` need the other entries' records, not the one at
 /// `from`, to be readable.
+///
+/// Saved are the entries in order, two words each: prefix, and location with
+/// the primary bit. They fit into any index with room for as many.
 impl Index for OrderedIndex<'_> {
     const ORDERED: bool = true;
+    const FORM: u32 = 2;
 
     fn len(&self) -> usize {
         self.len
@@ -803,6 +807,123 @@ impl Index for OrderedIndex<'_> {
         let (node, place) = path.at(self.height);
         let slot = place as u32;
         Ok(Cursor { node, slot })
+    }
+
+    fn save<E>(&self, word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        let mut leaf = self.node(0);
+        while let Some(node) = leaf {
+            for entry in node.entries.iter().take(node.len()) {
+                word(entry.0)?;
+                word(entry.1)?;
+            }
+            leaf = self.node(node.next);
+        }
+        Ok(())
+    }
+
+    fn load<E>(
+        &mut self,
+        count: u64,
+        end: Loc,
+        word: &mut dyn FnMut() -> Result<u64, E>,
+    ) -> Result<bool, E> {
+        self.clear();
+        let len = usize::try_from(count / 2).unwrap_or(usize::MAX);
+        if count % 2 != 0 || len > self.capacity {
+            return Ok(false);
+        }
+        if len == 0 {
+            return Ok(true);
+        }
+        if !self.load_leaves(len, end, word)? {
+            return Ok(false);
+        }
+        self.len = len;
+        Ok(self.load_inner())
+    }
+}
+
+/// Into how many nodes so many entries go when they are loaded, as evenly as
+/// they can: with some room in each, unless that leaves too few in them.
+fn loaded_nodes(entries: usize) -> usize {
+    let roomy = entries.div_ceil(FAN - FAN / 8);
+    if entries / roomy.max(1) < MIN {
+        entries.div_ceil(FAN)
+    } else {
+        roomy
+    }
+}
+
+/// How many of `entries` entries go into each of `nodes` nodes.
+fn shares(entries: usize, nodes: usize) -> impl Iterator<Item = usize> {
+    let nodes = nodes.max(1);
+    let (share, more) = (entries / nodes, entries % nodes);
+    (0..nodes).map(move |node| share.saturating_add(usize::from(node < more)))
+}
+
+// Loading: the tree is built from its leaves up, each level from the left.
+impl OrderedIndex<'_> {
+    /// Fills the leaves, the first nodes that there are.
+    fn load_leaves<E>(
+        &mut self,
+        len: usize,
+        end: Loc,
+        word: &mut dyn FnMut() -> Result<u64, E>,
+    ) -> Result<bool, E> {
+        self.fresh = 0;
+        let mut before = NONE;
+        let mut last = 0;
+        for share in shares(len, loaded_nodes(len)) {
+            let Some(id) = self.alloc() else {
+                return Ok(false);
+            };
+            for place in 0..share {
+                let entry = (word()?, word()?);
+                let sound = entry.1 <= LOW && loc_of(entry).0 < end.0 && entry.0 >= last;
+                let Some(node) = self.node_mut(id).filter(|_| sound) else {
+                    return Ok(false);
+                };
+                node.set(place, entry);
+                last = entry.0;
+            }
+            if let Some(node) = self.node_mut(id) {
+                node.len = share as u32;
+            }
+            if before != NONE {
+                self.link(before, id);
+            }
+            before = id;
+        }
+        Ok(true)
+    }
+
+    /// Builds the levels above the leaves that were just filled.
+    fn load_inner(&mut self) -> bool {
+        let (mut first, mut behind) = (0, self.fresh);
+        while behind.saturating_sub(first) > 1 {
+            let children = behind.saturating_sub(first);
+            if self.height.wrapping_add(1) >= DEPTH {
+                return false;
+            }
+            let mut child = first as u32;
+            for share in shares(children, loaded_nodes(children)) {
+                let Some(id) = self.alloc() else {
+                    return false;
+                };
+                for place in 0..share {
+                    let entry = self.mirrored(child);
+                    if let Some(node) = self.node_mut(id) {
+                        node.set(place, entry);
+                        node.len = node.len.wrapping_add(1);
+                    }
+                    child = child.wrapping_add(1);
+                }
+            }
+            (first, behind) = (behind, self.fresh);
+            self.height = self.height.wrapping_add(1);
+        }
+        self.root = first as u32;
+        true
     }
 }
 
@@ -1072,6 +1193,75 @@ mod tests {
         key
     }
 
+    fn words(index: &OrderedIndex<'_>) -> Vec<u64> {
+        let mut words = Vec::new();
+        let saved = index.save(&mut |word| {
+            words.push(word);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(saved, Ok(()));
+        words
+    }
+
+    fn load(index: &mut OrderedIndex<'_>, words: &[u64], end: u64) -> bool {
+        let mut next = words.iter().copied();
+        let mut word = || next.next().ok_or(());
+        index.load(words.len() as u64, Loc(end), &mut word).unwrap()
+    }
+
+    #[test]
+    fn loads_any_number_of_entries_as_a_sound_tree() {
+        let mut memory = vec![OrderedNode::default(); 400];
+        let mut index = OrderedIndex::new(&mut memory);
+        let capacity = index.capacity();
+        for len in (0..700)
+            .chain((701..capacity).step_by(97))
+            .chain([capacity])
+        {
+            let entries = (0..len as u64).flat_map(|i| [i / 3, i]);
+            let forged: Vec<_> = entries.collect();
+            assert!(load(&mut index, &forged, capacity as u64));
+            assert_eq!(index.len(), len);
+            check(&index);
+            assert_eq!(words(&index), forged);
+            assert!(len == 0 || !load(&mut index, &forged, len as u64 - 1));
+        }
+        let one_more = vec![0; 2 * capacity + 2];
+        assert!(!load(&mut index, &one_more, 1));
+        assert!(!load(&mut index, &[0], 1), "half an entry");
+        assert!(!load(&mut index, &[1, 0, 0, 0], 1), "out of order");
+    }
+
+    #[test]
+    fn loads_any_words_without_harm() {
+        let _seed = Seed(12);
+        let mut rng = Rng(12);
+        for _ in 0..500 {
+            let mut memory = vec![OrderedNode::default(); 9];
+            let mut index = OrderedIndex::new(&mut memory);
+            let mut prefix = 0;
+            let mut forged = Vec::new();
+            for _ in 0..rng.below(100) {
+                prefix += rng.next() & 1;
+                forged.extend([prefix, rng.next() & LOW]);
+            }
+            let at = rng.below(forged.len());
+            if rng.below(2) == 0 && at < forged.len() {
+                forged[at] = rng.next();
+            }
+            if load(&mut index, &forged, LOC_MAX + 1) {
+                check(&index);
+                for n in 0..40u8 {
+                    let probe = probe(&[n]);
+                    let mut compare = |loc: Loc| Ok::<_, ()>(loc.0.cmp(&u64::from(n)));
+                    let _ = index.insert(&probe, Loc(n.into()), &mut compare);
+                    let _ = index.find(&probe, &mut compare);
+                    let _ = index.remove(&probe, Loc(n.into()), &mut compare);
+                }
+            }
+        }
+    }
+
     fn model(seed: u64, nodes: usize, ops: usize) {
         let _seed = Seed(seed);
         let mut rng = Rng(seed);
@@ -1097,6 +1287,9 @@ mod tests {
                 }
             }
             if op % (1 + nodes * 8) == 0 || op + 1 == ops {
+                world.check();
+                let saved = words(&world.index);
+                assert!(load(&mut world.index, &saved, LOC_MAX + 1));
                 world.check();
             }
         }
