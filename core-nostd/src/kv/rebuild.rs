@@ -203,6 +203,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 }
                 if frame.kind.keyed() && at.at >= stream.skip {
                     self.take_in(&frame, scratch)?;
+                } else if frame.kind == Kind::Delete {
+                    self.count_tombstone(&frame);
                 }
             }
             Seen::Damaged(frame, true)
@@ -379,9 +381,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    fn take_delete(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {
+    /// A tombstone, of an aborted group too, counts until it is reclaimed.
+    fn count_tombstone(&mut self, frame: &Frame) {
         self.add_live(frame.segment, frame.len);
         self.tombstones = self.tombstones.plus(u64::from(frame.len));
+    }
+
+    fn take_delete(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {
+        self.count_tombstone(frame);
         if Mutant::DropTombstones.on() && frame.body_len > 0 {
             return Ok(());
         }

@@ -249,8 +249,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.pressing = false;
         let group = self.group;
         let result = self.take_back(0);
-        self.live = group.live;
-        self.tombstones = group.tombstones;
+        // Its tombstones count until they are reclaimed, here as in rebuilding:
+        // reclaiming does not look whether a group was aborted.
+        self.live = group.live.plus(self.tombstones.minus(group.tombstones));
         self.logs_rolled_back(&group.logs);
         if group.start.segment != self.tail.segment {
             self.abandon_from(group.start);
