@@ -153,6 +153,11 @@ pub trait Engine {
     /// Whether it has a log that drops its oldest records.
     fn has_log(&self) -> bool;
 
+    /// Whether keys and the log lie side by side.
+    fn has_both(&self) -> bool {
+        self.has_log()
+    }
+
     /// Makes an empty store on blank flash.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! reads for the same work, and what each has left after a power cut.
 //!
 //! * [`nor`]: the simulated flash that all of them run on, which counts;
+//! * [`shim`]: the same flash behind the `embedded-storage` traits;
 //! * [`engine`]: what is asked of a store here;
 //! * [`engines`]: each store behind that, in a file of its own;
 //! * [`bench`]: the workloads and their tables.
@@ -10,3 +11,4 @@ pub mod bench;
 pub mod engine;
 pub mod engines;
 pub mod nor;
+pub mod shim;

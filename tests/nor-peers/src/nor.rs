@@ -240,7 +240,7 @@ impl Flash {
         nor.spend()?;
         let range = nor.range(at, bytes.len())?;
         let word = nor.shape.word;
-        if at % word != 0 || bytes.len() % word != 0 {
+        if !at.is_multiple_of(word) || !bytes.len().is_multiple_of(word) {
             return Err(Refused::Unaligned);
         }
         if nor.bytes[range.clone()]
@@ -299,7 +299,7 @@ impl Flash {
         nor.spend()?;
         nor.range(at, len)?;
         let Shape { sector, word, .. } = nor.shape;
-        if at % sector != 0 || len % sector != 0 {
+        if !at.is_multiple_of(sector) || !len.is_multiple_of(sector) {
             return Err(Refused::Unaligned);
         }
         for number in at / sector..(at + len) / sector {

@@ -37,7 +37,7 @@ fn header(workload: Workload) -> (Vec<&'static str>, &'static str) {
                 "ready,read",
                 "get,read",
                 "together",
-                "least",
+                "mean",
                 "most",
                 "programmed",
                 "erases",
@@ -68,12 +68,12 @@ fn row(name: &str, outcome: &Outcome, timed: bool) {
             cells.extend([kept.to_string(), fewest.to_string()]);
             (cells, time)
         }
-        Outcome::Opened(mount, least, most) => (
+        Outcome::Opened(mount, mean, most) => (
             [
                 mount.ready,
                 mount.get,
                 mount.ready + mount.get,
-                *least,
+                *mean,
                 *most,
                 mount.programmed,
                 mount.erases,

@@ -63,20 +63,32 @@ fn config(logs: &[u64], segment_size: u32) -> Config<'_> {
     }
 }
 
+/// The smallest segment, whole sectors, whose checkpoint is not too large.
+fn segment_size(flash: &Flash) -> u32 {
+    let mut size = flash.shape().sector as u32;
+    while matches!(
+        Layout::plan(flash.geometry(), &config(&[], size)),
+        Err(GeometryError::Checkpoint { .. })
+    ) {
+        size *= 2;
+    }
+    size
+}
+
 /// The largest log that leaves the room that `keys` keys need.
-fn log_capacity(flash: &Flash, keys: usize) -> u64 {
-    let segment = flash.shape().sector as u32;
+fn log_capacity(flash: &Flash, segment: u32, keys: usize) -> u64 {
     let room = (keys * 2 * (16 + VALUE_MAX + 8)) as u64;
-    let fits = |capacity: u64| -> Result<bool, GeometryError> {
-        let layout = Layout::plan(flash.geometry(), &config(&[capacity], segment))?;
-        Ok(layout.kv_capacity >= room)
+    let fits = |capacity: u64| {
+        Layout::plan(flash.geometry(), &config(&[capacity], segment))
+            .is_ok_and(|layout| layout.kv_capacity >= room)
     };
     let (mut least, mut most) = (0, flash.shape().capacity() as u64);
     while least < most {
         let middle = (least + most).div_ceil(2);
-        match fits(middle) {
-            Ok(true) => least = middle,
-            Ok(false) | Err(_) => most = middle - 1,
+        if fits(middle) {
+            least = middle;
+        } else {
+            most = middle - 1;
         }
     }
     least
@@ -88,7 +100,7 @@ impl Engine for Indelible {
     }
 
     fn note(&self) -> &'static str {
-        "a segment a sector, hash index; RAM is 24 bytes a segment, 9.4 a key, 40 a change of a transaction"
+        "a segment a sector (two or more where its checkpoint needs it), hash index; RAM is 24 bytes a segment, 9.4 a key, 40 a change of a transaction"
     }
 
     fn is_ours(&self) -> bool {
@@ -108,14 +120,15 @@ impl Engine for Indelible {
     }
 
     fn format(&self, flash: &Flash, plan: Plan) -> Result<(), Fault> {
-        let segment = flash.shape().sector as u32;
+        let segment = segment_size(flash);
         let logs = if plan.log {
-            vec![log_capacity(flash, plan.keys)]
+            vec![log_capacity(flash, segment, plan.keys)]
         } else {
             Vec::new()
         };
-        setup(&mut flash.clone(), &config(&logs, segment)).map_err(Fault::of)?;
-        Ok(())
+        setup(&mut flash.clone(), &config(&logs, segment))
+            .map(|_| ())
+            .map_err(Fault::of)
     }
 
     fn session(&self, flash: &Flash, plan: Plan, work: &mut Work<'_>) -> Result<(), Fault> {

@@ -1,15 +1,45 @@
 //! The stores: each over the simulated flash, by the traits that it asks of a
 //! flash driver.
 
+mod ekv;
 mod indelible;
+mod littlefs;
+mod sequential;
+mod tickv;
+mod wasefire;
 
+pub use self::ekv::Ekv;
 pub use self::indelible::Indelible;
+pub use self::littlefs::Littlefs;
+pub use self::sequential::Sequential;
+pub use self::tickv::Tickv;
+pub use self::wasefire::Wasefire;
 
 use crate::engine::Engine;
 
-/// All of them, for flash with words of `word` bytes. Indelible comes first.
+/// All of them on flash with words of `WORD` bytes and `SECTORS` sectors.
+/// Indelible comes first.
+fn with<const WORD: usize, const SECTORS: usize>() -> Vec<Box<dyn Engine>> {
+    vec![
+        Box::new(Indelible),
+        Box::new(Sequential::<WORD> { cached: true }),
+        Box::new(Sequential::<WORD> { cached: false }),
+        Box::new(Ekv),
+        Box::new(Wasefire),
+        Box::new(Littlefs::<WORD, SECTORS>),
+        Box::new(Tickv),
+    ]
+}
+
+/// All of them on flash with 64 sectors and words of `word` bytes: 4, 8, 16 or
+/// 256; Indelible alone on any other.
 #[must_use]
 pub fn all(word: usize) -> Vec<Box<dyn Engine>> {
-    let _ = word;
-    vec![Box::new(Indelible)]
+    match word {
+        4 => with::<4, 64>(),
+        8 => with::<8, 64>(),
+        16 => with::<16, 64>(),
+        256 => with::<256, 64>(),
+        _ => vec![Box::new(Indelible)],
+    }
 }
