@@ -144,6 +144,11 @@ pub trait Engine {
         1
     }
 
+    /// Whether a panic may pass through it: not through C.
+    fn unwinds(&self) -> bool {
+        true
+    }
+
     /// Why it cannot run on flash with words of this many bytes.
     fn refuses_word(&self, word: usize) -> Option<&'static str>;
 

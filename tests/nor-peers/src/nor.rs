@@ -34,6 +34,9 @@ pub struct Counts {
     pub reads: u64,
     /// Bytes read.
     pub bytes_read: u64,
+    /// Words programmed that were to set bits, or once too often, where the flash
+    /// does not refuse that.
+    pub overprograms: u64,
 }
 
 impl Counts {
@@ -45,6 +48,7 @@ impl Counts {
             erases: self.erases - before.erases,
             reads: self.reads - before.reads,
             bytes_read: self.bytes_read - before.bytes_read,
+            overprograms: self.overprograms - before.overprograms,
         }
     }
 }
@@ -109,6 +113,8 @@ struct Nor {
     programs: Vec<u8>,
     /// How often a word may be.
     programs_max: u8,
+    /// Programs what it should not, as a chip does that says nothing.
+    lenient: bool,
     /// The most that one was.
     programs_seen: u8,
     erases: Vec<u64>,
@@ -148,6 +154,7 @@ impl Flash {
             bytes,
             programs,
             programs_max,
+            lenient: false,
             programs_seen: 0,
             erases: vec![0; shape.sectors],
             counts: Counts::default(),
@@ -155,6 +162,12 @@ impl Flash {
             budget: u64::MAX,
             patience: PATIENCE,
         })))
+    }
+
+    /// From now on programs what it should not, as most chips do: bits are only
+    /// ever cleared, and nothing is said.
+    pub fn be_lenient(&self) {
+        self.0.borrow_mut().lenient = true;
     }
 
     /// What it is made of.
@@ -198,11 +211,18 @@ impl Flash {
         self.0.borrow_mut().programs.copy_from_slice(programs);
     }
 
-    /// Refuses everything after this many more operations.
-    pub fn allow(&self, operations: u64) {
+    /// Refuses everything after this many more operations. With `unwinds` it
+    /// unwinds with [`Endless`] if that does not end the work either.
+    pub fn allow(&self, operations: u64, unwinds: bool) {
         let mut nor = self.0.borrow_mut();
         nor.budget = operations;
-        nor.patience = PATIENCE;
+        nor.patience = if unwinds { PATIENCE } else { u32::MAX };
+    }
+
+    /// Whether operations were refused because there were too many.
+    #[must_use]
+    pub fn exhausted(&self) -> bool {
+        self.0.borrow().budget == 0
     }
 
     /// Notes every change from now on.
@@ -211,7 +231,6 @@ impl Flash {
     }
 
     /// The changes since the last call, in order.
-    #[must_use]
     pub fn take_journal(&self) -> Vec<Change> {
         let mut nor = self.0.borrow_mut();
         nor.journal.as_mut().map(std::mem::take).unwrap_or_default()
@@ -243,25 +262,28 @@ impl Flash {
         if !at.is_multiple_of(word) || !bytes.len().is_multiple_of(word) {
             return Err(Refused::Unaligned);
         }
-        if nor.bytes[range.clone()]
-            .iter()
-            .zip(bytes)
-            .any(|(old, new)| new & !old != 0)
-        {
-            return Err(Refused::SetsBits);
-        }
         let words = at / word..(at + bytes.len()) / word;
-        if nor.programs[words.clone()]
-            .iter()
-            .any(|times| *times >= nor.programs_max)
-        {
-            return Err(Refused::TooOften);
+        for (number, new) in words.clone().zip(bytes.chunks_exact(word)) {
+            let old = &nor.bytes[number * word..][..word];
+            let refused = if old.iter().zip(new).any(|(old, new)| new & !old != 0) {
+                Refused::SetsBits
+            } else if nor.programs[number] >= nor.programs_max {
+                Refused::TooOften
+            } else {
+                continue;
+            };
+            if !nor.lenient {
+                return Err(refused);
+            }
+            nor.counts.overprograms += 1;
         }
         for times in words.clone() {
-            nor.programs[times] += 1;
+            nor.programs[times] = nor.programs[times].saturating_add(1);
             nor.programs_seen = nor.programs_seen.max(nor.programs[times]);
         }
-        nor.bytes[range].copy_from_slice(bytes);
+        for (old, new) in nor.bytes[range].iter_mut().zip(bytes) {
+            *old &= new;
+        }
         nor.counts.words += words.len() as u64;
         if let Some(journal) = &mut nor.journal {
             journal.push(Change::Program {
@@ -372,6 +394,16 @@ mod tests {
     }
 
     #[test]
+    fn lenient_flash_counts_what_it_should_refuse() {
+        let flash = Flash::new(SHAPE, 1);
+        flash.be_lenient();
+        flash.program(0, &[0x0F; 8]).unwrap();
+        flash.program(0, &[0x1E; 4]).unwrap();
+        assert_eq!(flash.counts().overprograms, 1);
+        assert_eq!(flash.image()[..5], [0x0E, 0x0E, 0x0E, 0x0E, 0x0F]);
+    }
+
+    #[test]
     fn bytes_take_their_words_along() {
         let flash = Flash::new(SHAPE, 2);
         flash.program_bytes(3, &[1, 2]).unwrap();
@@ -382,7 +414,7 @@ mod tests {
     #[test]
     fn an_exhausted_flash_refuses() {
         let flash = Flash::new(SHAPE, 1);
-        flash.allow(1);
+        flash.allow(1, true);
         flash.read(0, &mut [0]).unwrap();
         assert_eq!(flash.read(0, &mut [0]), Err(Refused::Exhausted));
     }

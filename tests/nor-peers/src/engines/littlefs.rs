@@ -86,6 +86,10 @@ impl<const WORD: usize, const SECTORS: usize> Engine for Littlefs<WORD, SECTORS>
         "a file a key, caches of 256 bytes, block cycles 500; w4 is 192 files of 8 records, the oldest removed, more are dearer; RAM with the cache of an open file"
     }
 
+    fn unwinds(&self) -> bool {
+        false
+    }
+
     fn refuses_word(&self, word: usize) -> Option<&'static str> {
         (word > 256).then_some("words above its cache")
     }
@@ -177,6 +181,8 @@ impl<const WORD: usize, const SECTORS: usize> Store for Open<'_, '_, WORD, SECTO
             .files
             .open_file_and_then(&path(key)?, |file| file.read(value));
         match read {
+            // A file is made first and filled then; no value here is empty.
+            Ok(0) => Ok(None),
             Ok(len) => Ok(Some(len)),
             Err(Error::NO_SUCH_ENTRY) => Ok(None),
             Err(other) => Err(fault(other)),

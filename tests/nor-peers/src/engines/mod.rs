@@ -31,6 +31,18 @@ fn with<const WORD: usize, const SECTORS: usize>() -> Vec<Box<dyn Engine>> {
     ]
 }
 
+/// Sectors of the flash on which power is cut.
+pub const CUT_SECTORS: usize = 16;
+
+/// Each once, on flash with [`CUT_SECTORS`] sectors and words of 4 bytes.
+#[must_use]
+pub fn small() -> Vec<Box<dyn Engine>> {
+    let mut engines = with::<4, CUT_SECTORS>();
+    // What is on the flash is the same with caches and without.
+    engines.retain(|engine| engine.name() != Sequential::<4> { cached: true }.name());
+    engines
+}
+
 /// All of them on flash with 64 sectors and words of `word` bytes: 4, 8, 16 or
 /// 256; Indelible alone on any other.
 #[must_use]
