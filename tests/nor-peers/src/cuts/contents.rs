@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::{Fault, Key, RECORD, Store, VALUE_MAX, key};
 
-use super::tally::Violation;
+use super::tally::{Violation, Wrong};
 use super::{KEYS, Part};
 
 /// One operation.
@@ -40,8 +40,6 @@ pub struct Legal {
 /// Records that a store may drop at a time: a sector full, however it frames
 /// them.
 const DROP_MAX: u32 = 2 * (crate::shim::SECTOR / RECORD) as u32;
-
-type Wrong = (Violation, String);
 
 fn wrong<T>(violation: Violation, how: String) -> Result<T, Wrong> {
     Err((violation, how))

@@ -2,38 +2,28 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::engine::{Engine, Fault, Store};
+use crate::engine::{Engine, Store};
 use crate::nor::{Endless, Flash};
 
-use super::contents::Legal;
+use super::contents::{Legal, Step};
 use super::flash::bounded;
-use super::tally::Violation;
+use super::tally::{Violation, Wrong};
 use super::{Part, flash};
 
 /// Opens the store and does `work` with it; what goes wrong is named.
-/// `work` says itself what it finds wrong; where it returns a fault instead, the
-/// store refused a write.
 pub fn live(
     engine: &dyn Engine,
     part: Part,
     flash: &Flash,
-    work: &mut dyn FnMut(&mut dyn Store) -> Result<Result<(), Fault>, (Violation, String)>,
-) -> Result<(), (Violation, String)> {
+    work: &mut dyn FnMut(&mut dyn Store) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
     flash::bounded(flash, engine);
     let mut found = None;
-    let mut opened = false;
     let session = catch_unwind(AssertUnwindSafe(|| {
         engine.session(flash, part.plan(), &mut |store| {
-            opened = true;
             bounded(flash, engine);
-            match work(store) {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(fault)) => Err(fault),
-                Err(wrong) => {
-                    found = Some(wrong);
-                    Ok(())
-                }
-            }
+            found = work(store).err();
+            Ok(())
         })
     }));
     if flash.exhausted() {
@@ -44,7 +34,6 @@ pub fn live(
             Err((Violation::Endless, "it goes on for ever".into()))
         }
         Err(panic) => Err((Violation::Panic, text(&*panic))),
-        Ok(Err(fault)) if opened => Err((Violation::Refuses, fault.to_string())),
         Ok(Err(fault)) => Err((Violation::Mount, fault.to_string())),
         Ok(Ok(())) => found.map_or(Ok(()), Err),
     }
@@ -54,6 +43,12 @@ fn text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic".into())
+}
+
+/// Has the store do something, which it has room for.
+pub fn run(step: &Step, store: &mut dyn Store) -> Result<(), Wrong> {
+    step.run(store)
+        .map_err(|fault| (Violation::Refuses, fault.to_string()))
 }
 
 /// Operations on a store that was recovered.
@@ -67,21 +62,16 @@ pub fn recover(
     flash: &Flash,
     mut legal: Legal,
     random: &mut fastrand::Rng,
-) -> Result<(), (Violation, String)> {
+) -> Result<(), Wrong> {
     live(engine, part, flash, &mut |store| {
         legal.check(part, store)?;
         for _ in 0..LATER {
             let step = legal.next(part, engine.has_transactions(), random);
             legal.begin(&step);
-            if let Err(fault) = step.run(store) {
-                return Ok(Err(fault));
-            }
+            run(&step, store)?;
             legal.acknowledge();
         }
-        Ok(Ok(()))
+        Ok(())
     })?;
-    live(engine, part, flash, &mut |store| {
-        legal.check(part, store)?;
-        Ok(Ok(()))
-    })
+    live(engine, part, flash, &mut |store| legal.check(part, store))
 }

@@ -50,6 +50,9 @@ impl Violation {
     }
 }
 
+/// What was wrong, and how it looked.
+pub type Wrong = (Violation, String);
+
 /// Cuts, and those behind which something was wrong: each counts once, for the
 /// first thing found.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +69,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a cut.
-    pub fn count(&mut self, outcome: Result<(), (Violation, String)>, overprograms: u64) {
+    pub fn count(&mut self, outcome: Result<(), Wrong>, overprograms: u64) {
         self.cuts += 1;
         self.overprograms += u64::from(overprograms > 0);
         if let Err((violation, how)) = outcome {

@@ -6,8 +6,8 @@ use crate::nor::Flash;
 
 use super::contents::Legal;
 use super::flash::{Atom, Cut, Model, atoms};
-use super::lives::live;
-use super::tally::{Tally, Violation};
+use super::lives::{live, run};
+use super::tally::{Tally, Wrong};
 use super::{Part, SHAPE};
 
 /// What a walk came to.
@@ -90,7 +90,7 @@ impl<'e> Walker<'e> {
 
     /// Opens the store, compares, works; then says that power failed somewhere
     /// on the way, and how.
-    fn life(&mut self, random: &mut fastrand::Rng) -> (Result<(), (Violation, String)>, u64) {
+    fn life(&mut self, random: &mut fastrand::Rng) -> (Result<(), Wrong>, u64) {
         let flash = self.cut.flash();
         flash.record();
         let (part, engine) = (self.part, self.engine);
@@ -111,9 +111,7 @@ impl<'e> Walker<'e> {
                     atoms: done.len(),
                     legal: legal.clone(),
                 });
-                if let Err(fault) = step.run(store) {
-                    return Ok(Err(fault));
-                }
+                run(&step, store)?;
                 done.extend(atoms(&flash.take_journal()));
                 legal.acknowledge();
             }
@@ -121,7 +119,7 @@ impl<'e> Walker<'e> {
                 atoms: done.len(),
                 legal: legal.clone(),
             });
-            Ok(Ok(()))
+            Ok(())
         });
         if outcome.is_ok() {
             self.fail(&done, &moments, random);
