@@ -1,0 +1,214 @@
+//! Opening and closing.
+
+use indelible::report::Hit;
+use indelible::{HashIndex, Mode, Report, Store};
+
+use crate::arguments::{Lent, Run};
+use crate::create::create;
+use crate::flash::Flash;
+use crate::handle::{self, CStore, Content, indelible_store};
+use crate::layout::{indelible_config, indelible_flag};
+use crate::memory::divide;
+use crate::status::{indelible_error, indelible_item, indelible_status, log_number};
+
+/// How many damages a report lists.
+pub const INDELIBLE_DAMAGES_MAX: usize = 8;
+
+/// A damaged run of the flash.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct indelible_damage {
+    /// INDELIBLE_ITEM_LOG for a log's bytes or its tail, else
+    /// INDELIBLE_ITEM_METADATA: records or commits.
+    pub item: indelible_item,
+    /// Which log.
+    pub log: u32,
+    /// Its address in bytes.
+    pub address: u64,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// What opening found. Nothing is dropped, healed or abandoned without a word
+/// here.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct indelible_report {
+    /// 1: the store had been closed; or it is new.
+    pub clean: u8,
+    /// 1: it was set up by this call.
+    pub created: u8,
+    /// 1: a power cut interrupted a transaction, which was dropped. It was
+    /// never acknowledged.
+    pub torn: u8,
+    /// Bytes from its first to its last programmed one.
+    pub torn_bytes: u64,
+    /// Single flipped bits that were corrected.
+    pub healed_bits: u32,
+    /// Segments that a cut operation left behind; they are free again.
+    pub abandoned: u32,
+    /// Ledger segments that a torn succession left behind.
+    pub torn_successions: u32,
+    /// Damaged runs found.
+    pub damaged: u32,
+    /// The first of them.
+    pub damages: [indelible_damage; INDELIBLE_DAMAGES_MAX],
+}
+
+const NO_DAMAGE: indelible_damage = indelible_damage {
+    item: indelible_item::INDELIBLE_ITEM_NONE,
+    log: 0,
+    address: 0,
+    len: 0,
+};
+
+impl From<&Report> for indelible_report {
+    fn from(report: &Report) -> Self {
+        let mut damages = [NO_DAMAGE; INDELIBLE_DAMAGES_MAX];
+        for (to, damage) in damages.iter_mut().zip(&report.damages) {
+            let (item, log) = match damage.hit {
+                Hit::Log(log) => (indelible_item::INDELIBLE_ITEM_LOG, log_number(log)),
+                _ => (indelible_item::INDELIBLE_ITEM_METADATA, 0),
+            };
+            *to = indelible_damage {
+                item,
+                log,
+                address: damage.at,
+                len: damage.len,
+            };
+        }
+        indelible_report {
+            clean: report.clean.into(),
+            created: 0,
+            torn: report.torn.is_some().into(),
+            torn_bytes: report.torn.map_or(0, |torn| torn.bytes),
+            healed_bits: report.healed_bits,
+            abandoned: report.abandoned,
+            torn_successions: report.torn_successions,
+            damaged: report.damaged,
+            damages,
+        }
+    }
+}
+
+/// Opens the store in its memory.
+///
+/// # Safety
+/// As the header asks.
+pub(crate) unsafe fn start(
+    config: &indelible_config,
+) -> Result<(Content, Report), indelible_error> {
+    let read_only = config.read_only();
+    let flash = Flash::new(&config.flash, read_only)?;
+    // SAFETY: the caller's promise: the memory is lent until close, and to this
+    // store alone.
+    let divided = unsafe { divide(config.memory, config.memory_len, &config.sizes)? };
+    let id = Some(config.id()).filter(|id| *id != 0);
+    let mode = if read_only {
+        Mode::ReadOnly
+    } else {
+        Mode::ReadWrite
+    };
+    let index = HashIndex::new(divided.slots);
+    let (mut store, report) = CStore::start(flash, index, divided.tables, id, mode)?;
+    store.set_two_flushes(indelible_flag::INDELIBLE_FLAG_TWO_SYNCS.is_set(config.flags));
+    let content = Content {
+        store,
+        key: divided.key,
+        memory: divided.run,
+    };
+    Ok((content, report))
+}
+
+/// Refuses memory that overlaps the store object or the place of the report.
+fn check_apart(own: Run, config: &indelible_config) -> Result<Lent, indelible_error> {
+    let memory = Run::of(config.memory.cast_const(), config.memory_len)?;
+    own.apart(memory)?;
+    Ok(Lent { store: own, memory })
+}
+
+/// Opens the store on the flash. What an unclean end left is put right, with a
+/// few writes, before it returns. Reads each segment's head, the ledger from
+/// its newest checkpoint and the head of each record.
+///
+/// `report` may be NULL. Whatever is in `memory` is overwritten.
+///
+/// Errors: INDELIBLE_ERR_NOT_A_STORE, INDELIBLE_ERR_VERSION_UNSUPPORTED,
+/// INDELIBLE_ERR_ID_MISMATCH, INDELIBLE_ERR_LEDGER_LOST,
+/// INDELIBLE_ERR_GEOMETRY_MISMATCH, INDELIBLE_ERR_MEMORY_TOO_SMALL,
+/// INDELIBLE_ERR_INDEX_FULL where there are more keys than `sizes.keys`,
+/// INDELIBLE_ERR_ALREADY_OPEN, INDELIBLE_ERR_FLASH; the store stays closed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_open(
+    store: *mut indelible_store,
+    config: *const indelible_config,
+    report: *mut indelible_report,
+) -> indelible_status {
+    // SAFETY: as the header asks.
+    unsafe {
+        handle::fill(store, |own| {
+            let config = indelible_config::fetch(config)?;
+            let out = check_apart(own, &config)?.out(report)?;
+            let (content, found) = start(&config)?;
+            out.set((&found).into());
+            Ok(content)
+        })
+    }
+}
+
+/// What firmware wants when it boots: opens the store; where there is none,
+/// because the flash is blank or power failed while one was set up on it, sets
+/// it up first.
+///
+/// It does so only where nothing can be lost: where all bytes are blank but
+/// those that a new store begins with. Other flash, and stores that are damaged
+/// or of another id or version, are left alone, with the error. So is a flash
+/// whose first sector power left half-erased while the store was set up, for it
+/// looks like a damaged store; INDELIBLE_FLAG_OVERWRITE takes that too, and
+/// whatever else is INDELIBLE_ERR_NOT_A_STORE: for devices that are known to be
+/// new.
+///
+/// Where there is no store it reads all of the flash.
+///
+/// Errors: as `indelible_open` and `indelible_setup`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_open_or_setup(
+    store: *mut indelible_store,
+    config: *const indelible_config,
+    report: *mut indelible_report,
+) -> indelible_status {
+    // SAFETY: as the header asks.
+    unsafe {
+        handle::fill(store, |own| {
+            let config = indelible_config::fetch(config)?;
+            let out = check_apart(own, &config)?.out(report)?;
+            match start(&config) {
+                Ok((content, found)) => {
+                    out.set((&found).into());
+                    Ok(content)
+                }
+                Err(error) if error.status == indelible_status::INDELIBLE_ERR_NOT_A_STORE => {
+                    create(&config, out)
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+/// Closes the store: aborts an open transaction and seals the last one, so that
+/// the next open is clean. One sync. The memory is the caller's again, also
+/// where it returns an error of the flash: a store that was not sealed loses
+/// nothing either.
+///
+/// Errors: INDELIBLE_ERR_NOT_OPEN, INDELIBLE_ERR_BUSY, INDELIBLE_ERR_FLASH.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_close(store: *mut indelible_store) -> indelible_status {
+    // SAFETY: as the header asks.
+    unsafe {
+        handle::empty(store, |content| match Store::close(content) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
