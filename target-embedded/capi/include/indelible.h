@@ -103,7 +103,7 @@
 /**
  * Bytes of memory for each log.
  */
-#define INDELIBLE_LOG_SIZE 120
+#define INDELIBLE_LOG_SIZE 128
 
 /**
  * Bytes of memory for each change in a transaction.

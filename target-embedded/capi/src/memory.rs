@@ -15,7 +15,7 @@ pub const INDELIBLE_STORE_SIZE_64: usize = 1216;
 /// Bytes of memory for each segment.
 pub const INDELIBLE_SEGMENT_SIZE: usize = 24;
 /// Bytes of memory for each log.
-pub const INDELIBLE_LOG_SIZE: usize = 120;
+pub const INDELIBLE_LOG_SIZE: usize = 128;
 /// Bytes of memory for each change in a transaction.
 pub const INDELIBLE_CHANGE_SIZE: usize = 40;
 
