@@ -9,6 +9,7 @@
 //!   code, have one device;
 //! * [`Nvm`] over `embedded_storage::Storage`, for memories that are written
 //!   byte by byte: FRAM, MRAM, EEPROM;
+//! * [`Buffered`] around either, where reads cross a bus;
 //! * flash whose reads fail where a unit is torn or has decayed: [`Nor::ecc`].
 //!
 //! ```
@@ -40,6 +41,7 @@
 extern crate std;
 
 mod area;
+mod buffered;
 mod ecc;
 mod error;
 mod nor;
@@ -48,6 +50,7 @@ mod ram;
 mod shared;
 
 pub use area::Misfit;
+pub use buffered::Buffered;
 pub use error::Error;
 pub use indelible;
 pub use nor::{Access, Nor};
