@@ -1,9 +1,11 @@
-//! Indelible, straight over the core's trait.
+//! Indelible, over the core's trait, with a buffer for the record being read.
 
 use indelible::{
     Config, Error, Geometry, GeometryError, HashIndex, Layout, Medium, Memory, Mode, Order, Undo,
     setup,
 };
+
+use indelible_embedded::Buffered;
 
 use crate::engine::{Engine, Fault, Key, Plan, RECORD, Store, VALUE_MAX, Work};
 use crate::nor::{Flash, Refused};
@@ -47,7 +49,10 @@ impl Medium for Flash {
     }
 }
 
-type Open<'a> = indelible::Kv<'a, Flash, HashIndex<'a>>;
+/// Longer than any record of the workloads.
+const BUFFER: usize = 64;
+
+type Open<'a> = indelible::Kv<'a, Buffered<Flash, BUFFER>, HashIndex<'a>>;
 
 struct Session<'a> {
     store: Open<'a>,
@@ -100,7 +105,7 @@ impl Engine for Indelible {
     }
 
     fn note(&self) -> &'static str {
-        "a segment a sector (two or more where its checkpoint needs it), hash index; RAM is 24 bytes a segment, 9.4 a key, 40 a change of a transaction"
+        "a segment a sector (two or more where its checkpoint needs it), hash index; RAM is 24 bytes a segment, 9.4 a key, 40 a change of a transaction, 88 for a buffer"
     }
 
     fn is_ours(&self) -> bool {
@@ -154,7 +159,7 @@ impl Engine for Indelible {
             scratch: &mut scratch,
         };
         let index = HashIndex::new(&mut slots);
-        let (store, report) = Open::start(flash.clone(), index, memory, Some(1), Mode::ReadWrite)
+        let (store, report) = Open::start(Buffered::new(flash.clone()), index, memory, Some(1), Mode::ReadWrite)
             .map_err(Fault::of)?;
         if report.damaged != 0 {
             return Err(Fault::Failed(format!("{:?}", report.damages)));
