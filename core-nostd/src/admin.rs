@@ -3,7 +3,7 @@
 use crate::error::{Error, Item};
 use crate::fault::{Fault, What};
 use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
-use crate::index::Index;
+use crate::index::{Cursor, Index};
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::report::{Hit, Report, Stats};
@@ -84,6 +84,51 @@ pub struct Checked {
     pub damaged: u64,
 }
 
+/// How far a check in steps has come: see [`Store::check_step`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckCursor {
+    stage: Stage,
+    checked: Checked,
+}
+
+impl CheckCursor {
+    /// What was looked at so far.
+    #[must_use]
+    pub fn checked(&self) -> Checked {
+        self.checked
+    }
+}
+
+/// What a check looks at next.
+#[derive(Clone, Copy, Debug, Default)]
+enum Stage {
+    #[default]
+    Known,
+    Frames {
+        segment: u32,
+        /// Tells what was there when the segment was begun.
+        seq: u32,
+        at: u32,
+    },
+    Entries(Cursor),
+    Log {
+        log: usize,
+        at: u64,
+    },
+    Done,
+}
+
+/// What still fits, from counters alone: see [`Store::room`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of record frames; [`Layout::record_len`](crate::Layout::record_len)
+    /// says what a key and value take.
+    pub record_bytes: u64,
+    /// Entries that the lent index takes: one a key, and one for each list,
+    /// list element and chunk of a long value.
+    pub entries: usize,
+}
+
 fn kind_name(frame: &Frame) -> &'static str {
     match frame.kind {
         Kind::Put => "put",
@@ -112,6 +157,20 @@ fn kind_name(frame: &Frame) -> &'static str {
 }
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// What still fits. Constant time, the medium is not asked; a log's room is
+    /// its capacity less what lies between head and tail
+    /// ([`Store::get_head_tail_and_capacity`]).
+    ///
+    /// A transaction needs room for what it replaces as well, until it is
+    /// committed.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room {
+            record_bytes: self.record_capacity().minus(self.live),
+            entries: self.index.capacity().minus(self.index.len()),
+        }
+    }
+
     /// The state of the store's space. Goes through the segment table.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -172,45 +231,42 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         segment: u32,
         visit: &mut dyn FnMut(FrameInfo<'_>),
     ) -> Result<(), Error<M::Error>> {
-        let inspected = self.inspect(segment, visit);
-        self.told(inspected)
+        let mut next = Some(self.device.shape.start);
+        while let Some(at) = next {
+            let looked = self.inspect_at(segment, at, visit);
+            next = self.told(looked)?;
+        }
+        Ok(())
     }
 
-    fn inspect(
+    /// Looks at one frame of a segment, or at the link behind the last one;
+    /// where the next one stands.
+    fn inspect_at(
         &mut self,
         segment: u32,
+        at: u32,
         visit: &mut dyn FnMut(FrameInfo<'_>),
-    ) -> Result<(), Fault<M::Error>> {
+    ) -> Result<Option<u32>, Fault<M::Error>> {
         let row = self.table.get(segment);
         if !row.records() {
-            return Ok(());
+            return Ok(None);
         }
-        let scratch = core::mem::take(&mut self.scratch);
-        let mut place = Place {
-            segment,
-            seq: row.seq,
-            at: self.device.shape.start,
-        };
-        let mut result = Ok(());
-        while place.at < row.used {
-            match self.inspect_frame(place, row.used, scratch, visit) {
-                Ok(next) => place.at = next,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
+        let seq = row.seq;
+        if at < row.used {
+            let scratch = core::mem::take(&mut self.scratch);
+            let place = Place { segment, seq, at };
+            let result = self.inspect_frame(place, row.used, scratch, visit);
+            self.scratch = scratch;
+            return result.map(Some);
         }
-        self.scratch = scratch;
-        result?;
         let link_at = self.device.shape.link_at;
         let end = self.device.shape.segment_size;
         if row.owner == Owner::Ledger
-            && let Seen::Whole(frame) = self.device.examine(segment, row.seq, link_at, end)?
+            && let Seen::Whole(frame) = self.device.examine(segment, seq, link_at, end)?
         {
             visit(self.info(&frame, None));
         }
-        Ok(())
+        Ok(None)
     }
 
     fn info<'k>(&self, frame: &Frame, key: Option<&'k [u8]>) -> FrameInfo<'k> {
@@ -296,7 +352,60 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         visit: &mut dyn FnMut(Finding<'_>),
     ) -> Result<Checked, Error<M::Error>> {
-        let mut checked = Checked::default();
+        let mut cursor = CheckCursor::default();
+        while self.check_step(&mut cursor, visit)? {}
+        Ok(cursor.checked)
+    }
+
+    /// One step of [`Store::check`]: looks at one frame, one entry of the index
+    /// or one block of a log, so that the time of a step is bounded by the
+    /// longest frame. Returns whether there is more to look at; between steps
+    /// feed a watchdog, sleep, or work with the store. What is written
+    /// meanwhile may be looked at or not.
+    ///
+    /// ```
+    /// # use indelible::{CheckCursor, Index, Medium, Store, Error};
+    /// # fn feed_watchdog() {}
+    /// fn verify<M: Medium, I: Index>(store: &mut Store<M, I>) -> Result<bool, Error<M::Error>> {
+    ///     let mut cursor = CheckCursor::default();
+    ///     while store.check_step(&mut cursor, &mut |finding| { /* log it */ })? {
+    ///         feed_watchdog();
+    ///     }
+    ///     Ok(cursor.checked().damaged == 0)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The medium's; the same step can be tried again.
+    pub fn check_step(
+        &mut self,
+        cursor: &mut CheckCursor,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<bool, Error<M::Error>> {
+        let next = self.check_at(cursor.stage, &mut cursor.checked, visit);
+        cursor.stage = self.told(next)?;
+        Ok(!matches!(cursor.stage, Stage::Done))
+    }
+
+    fn check_at(
+        &mut self,
+        stage: Stage,
+        checked: &mut Checked,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<Stage, Fault<M::Error>> {
+        match stage {
+            Stage::Known => Ok(self.check_known(checked, visit)),
+            Stage::Frames { segment, seq, at } => {
+                self.check_frame(segment, seq, at, checked, visit)
+            }
+            Stage::Entries(at) => self.check_entry(at, checked, visit),
+            Stage::Log { log, at } => self.check_log(log, at, checked, visit),
+            Stage::Done => Ok(Stage::Done),
+        }
+    }
+
+    /// The damage that start met.
+    fn check_known(&self, checked: &mut Checked, visit: &mut dyn FnMut(Finding<'_>)) -> Stage {
         for damage in &self.damages {
             checked.damaged = checked.damaged.plus(1);
             visit(Finding {
@@ -306,140 +415,127 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 healed: false,
             });
         }
-        let done = self.check_all(&mut checked, visit);
-        self.told(done)?;
-        Ok(checked)
+        self.frames_of(0)
     }
 
-    fn check_all(
-        &mut self,
-        checked: &mut Checked,
-        visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Fault<M::Error>> {
-        self.check_frames(checked, visit)?;
-        self.check_entries(checked, visit)?;
-        for log in 0..self.logs.len() {
-            self.check_log(log, checked, visit)?;
+    /// The beginning of a segment, or of the index behind the last one.
+    fn frames_of(&self, segment: u32) -> Stage {
+        if segment >= self.device.shape.segments {
+            return Stage::Entries(self.index.first());
         }
-        Ok(())
-    }
-
-    fn check_frames(
-        &mut self,
-        checked: &mut Checked,
-        visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Fault<M::Error>> {
-        for segment in 0..self.device.shape.segments {
-            let address = self.device.shape.address(segment, 0);
-            let known = self.table.get(segment).damaged;
-            let (mut frames, mut healed, mut damaged) = (0u64, 0u64, 0u64);
-            self.inspect(segment, &mut |frame| {
-                frames = frames.plus(1);
-                let at = address.plus(frame.at.into());
-                if frame.healed {
-                    healed = healed.plus(1);
-                    visit(Finding {
-                        item: Item::Metadata,
-                        key: frame.key,
-                        at,
-                        healed: true,
-                    });
-                } else if frame.kind == "damaged" && (!known || frame.key.is_some()) {
-                    damaged = damaged.plus(1);
-                    let item = if frame.key.is_some() {
-                        Item::Value
-                    } else {
-                        Item::Metadata
-                    };
-                    visit(Finding {
-                        item,
-                        key: frame.key,
-                        at,
-                        healed: false,
-                    });
-                }
-            })?;
-            checked.frames = checked.frames.plus(frames);
-            checked.healed = checked.healed.plus(healed);
-            checked.damaged = checked.damaged.plus(damaged);
+        Stage::Frames {
+            segment,
+            seq: self.table.get(segment).seq,
+            at: self.device.shape.start,
         }
-        Ok(())
     }
 
-    fn check_entries(
+    fn check_frame(
         &mut self,
+        segment: u32,
+        seq: u32,
+        at: u32,
         checked: &mut Checked,
         visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Fault<M::Error>> {
-        let mut cursor = self.index.first();
-        let mut result = Ok(());
-        while let Some((loc, _, next)) = self.index.next(cursor) {
-            cursor = next;
-            checked.entries = checked.entries.plus(1);
-            let place = self.table.place(&self.device, loc);
-            let end = self.device.shape.segment_size;
-            let seen = match self.device.examine(place.segment, place.seq, place.at, end) {
-                Ok(seen) => seen,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            };
-            // What is named was met among the frames.
-            if matches!(seen, Seen::Whole(_) | Seen::Damaged(_, true)) {
-                continue;
+    ) -> Result<Stage, Fault<M::Error>> {
+        let row = self.table.get(segment);
+        if row.seq != seq {
+            // It was reclaimed and opened again since the last step.
+            return Ok(self.frames_of(segment));
+        }
+        let address = self.device.shape.address(segment, 0);
+        let next = self.inspect_at(segment, at, &mut |frame| {
+            checked.frames = checked.frames.plus(1);
+            let damaged = frame.kind == "damaged" && (!row.damaged || frame.key.is_some());
+            if !frame.healed && !damaged {
+                return;
             }
+            let value = !frame.healed && frame.key.is_some();
+            checked.healed = checked.healed.plus(frame.healed.into());
+            checked.damaged = checked.damaged.plus((!frame.healed).into());
+            visit(Finding {
+                item: if value { Item::Value } else { Item::Metadata },
+                key: frame.key,
+                at: address.plus(frame.at.into()),
+                healed: frame.healed,
+            });
+        })?;
+        Ok(match next {
+            Some(at) => Stage::Frames { segment, seq, at },
+            None => self.frames_of(segment.plus(1)),
+        })
+    }
+
+    fn check_entry(
+        &mut self,
+        at: Cursor,
+        checked: &mut Checked,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> Result<Stage, Fault<M::Error>> {
+        let Some((loc, _, next)) = self.index.next(at) else {
+            return Ok(Stage::Log { log: 0, at: 0 });
+        };
+        let place = self.table.place(&self.device, loc);
+        let end = self.device.shape.segment_size;
+        let seen = self
+            .device
+            .examine(place.segment, place.seq, place.at, end)?;
+        checked.entries = checked.entries.plus(1);
+        // What is named was met among the frames.
+        if !matches!(seen, Seen::Whole(_) | Seen::Damaged(_, true)) {
             checked.damaged = checked.damaged.plus(1);
-            let at = self.device.shape.address(place.segment, place.at);
             visit(Finding {
                 item: Item::Value,
                 key: None,
-                at,
+                at: self.device.shape.address(place.segment, place.at),
                 healed: false,
             });
         }
-        result
+        Ok(Stage::Entries(next))
     }
 
     fn check_log(
         &mut self,
         log: usize,
+        at: u64,
         checked: &mut Checked,
         visit: &mut dyn FnMut(Finding<'_>),
-    ) -> Result<(), Fault<M::Error>> {
-        let state = *self.log(log)?;
-        let shape = self.device.shape;
-        let mut at = state.staged.head;
-        while at < state.staged.tail {
-            let (_, within) = crate::multilog::split(&shape, at);
-            let (first, len) = shape.log_block(within);
-            let step = u64::from(first.plus(len).minus(within)).min(state.staged.tail.minus(at));
-            match self.read_block(log, &state, at, &mut [0u8; 1]) {
-                Ok((_, false)) => {}
-                Ok((_, true)) => {
-                    checked.healed = checked.healed.plus(1);
-                    visit(Finding {
-                        item: Item::Log(log),
-                        key: None,
-                        at,
-                        healed: true,
-                    });
-                }
-                Err(fault) if fault.is_corrupt() => {
-                    checked.damaged = checked.damaged.plus(1);
-                    visit(Finding {
-                        item: Item::Log(log),
-                        key: None,
-                        at: u64::try_from(fault.at).unwrap_or(u64::MAX),
-                        healed: false,
-                    });
-                }
-                Err(other) => return Err(other),
-            }
-            checked.log_bytes = checked.log_bytes.plus(step);
-            at = at.plus(step.max(1));
+    ) -> Result<Stage, Fault<M::Error>> {
+        if log >= self.logs.len() {
+            return Ok(Stage::Done);
         }
-        Ok(())
+        let state = *self.log(log)?;
+        let at = at.max(state.staged.head);
+        if at >= state.staged.tail {
+            let log = log.plus(1);
+            return Ok(Stage::Log { log, at: 0 });
+        }
+        let shape = self.device.shape;
+        let (_, within) = crate::multilog::split(&shape, at);
+        let (first, len) = shape.log_block(within);
+        let step = u64::from(first.plus(len).minus(within)).min(state.staged.tail.minus(at));
+        let (item, at_fault, healed) = match self.read_block(log, &state, at, &mut [0u8; 1]) {
+            Ok((_, false)) => (None, at, false),
+            Ok((_, true)) => (Some(Item::Log(log)), at, true),
+            Err(fault) if fault.is_corrupt() => {
+                let at = u64::try_from(fault.at).unwrap_or(u64::MAX);
+                (Some(Item::Log(log)), at, false)
+            }
+            Err(other) => return Err(other),
+        };
+        if let Some(item) = item {
+            checked.healed = checked.healed.plus(healed.into());
+            checked.damaged = checked.damaged.plus((!healed).into());
+            visit(Finding {
+                item,
+                key: None,
+                at: at_fault,
+                healed,
+            });
+        }
+        checked.log_bytes = checked.log_bytes.plus(step);
+        let at = at.plus(step.max(1));
+        Ok(Stage::Log { log, at })
     }
 
     /// Exchanges the index for another, filled from the records that the old

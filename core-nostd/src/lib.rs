@@ -64,6 +64,7 @@ pub mod index;
 mod kv;
 pub mod layout;
 mod ledger;
+mod lifetime;
 mod math;
 pub mod medium;
 mod multilog;
@@ -74,7 +75,7 @@ mod segments;
 mod store;
 mod transaction;
 
-pub use admin::{Checked, Finding, FrameInfo, SegmentInfo};
+pub use admin::{CheckCursor, Checked, Finding, FrameInfo, Room, SegmentInfo};
 pub use error::{Error, GeometryError, Item, Operation};
 pub use format::VERSION;
 pub use index::{HashIndex, Index, NoIndex, OrderedIndex, OrderedNode};

@@ -235,6 +235,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &self.device.medium
     }
 
+    /// The medium, for what an adapter keeps beside the bytes. Whoever writes
+    /// to the medium itself destroys the store.
+    #[must_use]
+    pub fn medium_mut(&mut self) -> &mut M {
+        &mut self.device.medium
+    }
+
+    /// Gives the medium back without a close, as if power had failed now: what
+    /// was acknowledged is there, an open transaction is not.
+    #[must_use]
+    pub fn into_medium(self) -> M {
+        self.device.medium
+    }
+
     /// The longest key in bytes.
     #[must_use]
     pub fn key_max(&self) -> usize {

@@ -1,8 +1,8 @@
 //! Keys and values: records in the ledger, found through the index.
 
-mod chunks;
+pub(crate) mod chunks;
 mod list;
-mod name;
+pub(crate) mod name;
 mod read;
 pub(crate) mod rebuild;
 pub mod reclaim;
