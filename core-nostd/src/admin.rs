@@ -12,6 +12,7 @@ use crate::store::{Place, Store};
 
 /// What is known of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SegmentInfo {
     /// Whose it is.
     pub owner: Owner,
@@ -34,6 +35,7 @@ pub struct SegmentInfo {
 
 /// One frame, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FrameInfo<'k> {
     /// Offset in the segment.
     pub at: u32,
@@ -58,6 +60,7 @@ pub struct FrameInfo<'k> {
 
 /// Something that `check` met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Finding<'k> {
     /// What was hit.
     pub item: Item,
@@ -71,6 +74,7 @@ pub struct Finding<'k> {
 
 /// What `check` looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Checked {
     /// Frames of ledger and cold segments.
     pub frames: u64,
@@ -86,6 +90,7 @@ pub struct Checked {
 
 /// How far a check in steps has come: see [`Store::check_step`].
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CheckCursor {
     stage: Stage,
     checked: Checked,
@@ -101,6 +106,7 @@ impl CheckCursor {
 
 /// What a check looks at next.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Stage {
     #[default]
     Known,
@@ -120,6 +126,7 @@ enum Stage {
 
 /// What still fits, from counters alone: see [`Store::room`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Room {
     /// Bytes of record frames; [`Layout::record_len`](crate::Layout::record_len)
     /// says what a key and value take.

@@ -4,6 +4,7 @@ use core::fmt;
 
 /// What the core was doing with the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Operation {
     /// Reading.
     Read,
@@ -17,6 +18,7 @@ pub enum Operation {
 
 /// What a checksum failed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Item {
     /// A key's value, or a chunk of it.
     Value,
@@ -33,6 +35,7 @@ pub enum Item {
 /// Unless it says otherwise, an error leaves store and open transaction as
 /// they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error<E> {
     /// The medium failed. After a failed write, erase or flush the store takes
@@ -179,6 +182,7 @@ pub enum Error<E> {
 
 /// Why a geometry and configuration make no store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum GeometryError {
     /// The write unit is no power of two from 1 to 512.

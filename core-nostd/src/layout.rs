@@ -13,6 +13,7 @@ use crate::medium::{Geometry, Medium};
 
 /// What [`crate::setup`] decides.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config<'c> {
     /// The user's name for the store, asked for again at start.
     pub id: u128,
@@ -35,6 +36,7 @@ const SEGMENTS_WANTED: u64 = 1024;
 
 /// The sizes of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Layout {
     /// The geometry, as recorded on the medium.
     pub geometry: Geometry,

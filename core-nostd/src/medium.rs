@@ -29,6 +29,7 @@
 
 /// In what order outstanding writes and erases become durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Order {
     /// In the order issued, a write unit at a time (flash).
     Ordered,
@@ -38,6 +39,7 @@ pub enum Order {
 
 /// What a medium is made of. Constant for as long as the medium is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Geometry {
     /// Size in bytes; the core uses the whole segments that fit.
     pub capacity: u64,

@@ -5,6 +5,7 @@ use crate::medium::{Geometry, Medium, Order};
 
 /// An access outside the lent memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OutOfRange {
     /// The address in bytes.
     pub at: u64,
@@ -23,6 +24,7 @@ impl core::error::Error for OutOfRange {}
 /// A medium in lent memory. Everything written is at once as durable as the
 /// memory is.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ram<'m> {
     bytes: &'m mut [u8],
     geometry: Geometry,

@@ -2,6 +2,7 @@
 
 /// What kind of place was hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Hit {
     /// Records or commits in the ledger.
     Ledger,
@@ -13,6 +14,7 @@ pub enum Hit {
 
 /// A damaged run of the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Damage {
     /// What it belongs to.
     pub hit: Hit,
@@ -27,6 +29,7 @@ pub struct Damage {
 
 /// A transaction that was cut and dropped. It was never acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Torn {
     /// Bytes from its first to its last programmed one.
     pub bytes: u64,
@@ -35,6 +38,7 @@ pub struct Torn {
 /// What `start` found. Nothing is dropped, healed or abandoned without a word
 /// here.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Report {
     /// The store had been closed.
     pub clean: bool,
@@ -54,6 +58,7 @@ pub struct Report {
 
 /// The state of a store's space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Stats {
     /// Segments in all.
     pub segments: u32,

@@ -8,6 +8,7 @@ use crate::medium::Medium;
 
 /// Who owns a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Owner {
     /// Nobody; was blank when the store was last open, so it is looked at (or,
     /// on flash, erased anew) before it is used.
@@ -32,6 +33,7 @@ pub enum Owner {
 
 /// What the store remembers of one segment; 24 bytes.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Segment {
     pub(crate) owner: Owner,
     pub(crate) log: u8,

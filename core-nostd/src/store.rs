@@ -12,6 +12,7 @@ use crate::segments::{Segment, Table};
 
 /// A change of the index that an abort takes back.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Undo {
     pub(crate) hash: u64,
     pub(crate) prefix: u64,
@@ -23,6 +24,7 @@ pub struct Undo {
 
 /// Memory that the caller lends, with the lengths that [`Layout`] names.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Memory<'a> {
     /// One row a segment.
     pub segments: &'a mut [Segment],
@@ -39,6 +41,7 @@ pub struct Memory<'a> {
 
 /// Memory for a store of fixed size, for statics.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StaticMemory<
     const SEGMENTS: usize,
     const LOGS: usize,
@@ -106,6 +109,7 @@ impl<
 
 /// Whether a store may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Mode {
     /// Reads and writes; an image that was not closed is repaired at start.
     ReadWrite,

@@ -31,6 +31,7 @@ const TAG: u64 = !LOC_MAX;
 /// [`Probe::primary`] is kept beside the location and is part of what an
 /// entry is found by. [`Probe::prefix`] is not used.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashIndex<'a> {
     slots: &'a mut [u64],
     len: usize,

@@ -12,10 +12,12 @@ pub const LOC_MAX: u64 = (1 << 37) - 1;
 /// Where a record lies: its address in units of the store's alignment.
 /// At most [`LOC_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Loc(pub u64);
 
 /// What an index may know of the entry that it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Probe {
     /// A hash of the whole entry name (key, kind, generation, number).
     pub hash: u64,
@@ -28,6 +30,7 @@ pub struct Probe {
 
 /// An index has no room for another entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct IndexFull {
     /// How many entries it holds at most.
     pub capacity: usize,
@@ -35,6 +38,7 @@ pub struct IndexFull {
 
 /// A place in an ordered index, valid until the index changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Cursor {
     /// A leaf or slot number; its meaning is the index's own.
     pub node: u32,
@@ -186,6 +190,7 @@ pub use saving::Saving;
 
 /// No index at all: for a store that holds logs alone.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoIndex;
 
 impl Index for NoIndex {

@@ -39,6 +39,7 @@ type Entry = (u64, u64);
 
 /// Memory for an [`OrderedIndex`]: one node of the tree, 528 bytes.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OrderedNode {
     entries: [Entry; FAN],
     len: u32,
@@ -194,6 +195,7 @@ impl Path {
 ///
 /// [`Probe::hash`] is not used.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OrderedIndex<'a> {
     nodes: &'a mut [OrderedNode],
     len: usize,

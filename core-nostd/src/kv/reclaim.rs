@@ -58,6 +58,7 @@ const LOW: u32 = HARD_RESERVE + 2;
 
 /// What [`Store::maintain`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Maintained {
     /// Frames looked at, segments freed and erased.
     pub steps: u32,

@@ -24,6 +24,7 @@ const TOUCHED: usize = 128;
 
 /// A key and the length of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Entry<'k> {
     /// The key.
     pub key: &'k [u8],
@@ -34,6 +35,7 @@ pub struct Entry<'k> {
 /// Memory for one key that a scan gathers: its first eight bytes, and where
 /// its record lies.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ScanSlot {
     prefix: u64,
     loc: u64,

@@ -34,6 +34,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// Head, tail and capacity of a log, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogSpan {
     /// The first position that can be read.
     pub head: u64,
@@ -45,6 +46,7 @@ pub struct LogSpan {
 
 /// What is known of the medium behind a log's tail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Frontier {
     /// It is blank.
     #[default]
@@ -57,6 +59,7 @@ pub(crate) enum Frontier {
 
 /// How far a log reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Mark {
     pub head: u64,
     pub tail: u64,
@@ -74,6 +77,7 @@ pub(crate) struct Mark {
 
 /// What the store remembers of one log.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LogState {
     pub(crate) capacity: u64,
     pub(crate) committed: Mark,
