@@ -10,6 +10,7 @@ pub(crate) const UNIT_MAX: usize = 512;
 
 /// Why a device, or a part of it, cannot carry a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Misfit {
     /// The range is empty, or passes the device.

@@ -40,23 +40,48 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "heap")]
+extern crate alloc;
+
 mod area;
+#[cfg(feature = "async")]
+mod async_store;
+mod boot;
 mod buffered;
 mod ecc;
 mod error;
+#[cfg(feature = "heap")]
+mod heap;
 mod nor;
 mod nvm;
+#[cfg(feature = "async")]
+mod polled;
+#[cfg(feature = "async")]
+mod queue;
 mod ram;
 mod shared;
+#[cfg(feature = "postcard")]
+mod typed;
+mod watch;
 
 pub use area::Misfit;
+#[cfg(feature = "async")]
+pub use async_store::{AsyncError, AsyncStore, AtOnce};
+pub use boot::{BootError, Found, factory_reset, open_or_setup};
 pub use buffered::Buffered;
 pub use error::Error;
+#[cfg(feature = "heap")]
+pub use heap::{HeapMemory, HeapStore, Limits, OutOfMemory};
 pub use indelible;
 pub use nor::{Access, Nor};
 pub use nvm::Nvm;
+#[cfg(feature = "async")]
+pub use queue::{QueueStats, Queued};
 pub use ram::{RamFlash, RamStorage};
 pub use shared::{Part, Partition, Shared};
+#[cfg(feature = "postcard")]
+pub use typed::{TypedError, TypedGet, TypedPut};
+pub use watch::Watched;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -103,6 +103,11 @@ impl<F: NorFlash> Nor<F> {
     pub fn into_inner(self) -> F {
         self.access.into_inner()
     }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn driver(&mut self) -> &mut F {
+        self.access.get_mut()
+    }
 }
 
 impl<F: NorFlash, A: Access<F>> Nor<F, A> {
@@ -187,6 +192,17 @@ impl<F: NorFlash, A: Access<F>> Nor<F, A> {
         done.map_err(Error::Driver)
     }
 
+    /// Where bytes of the medium lie on the device.
+    #[cfg(feature = "async")]
+    pub(crate) fn place(&self, at: u64, len: u64) -> Result<Range<u32>, Error<F::Error>> {
+        self.area.place(at, len)
+    }
+
+    /// A part of the device was erased.
+    pub(crate) fn erased(&self, range: &Range<u32>) {
+        self.failed.erased(range);
+    }
+
     fn is_ecc<R>(&self, done: &Result<R, Error<F::Error>>) -> bool {
         matches!((done, self.ecc), (Err(Error::Driver(error)), Some(is_ecc)) if is_ecc(error))
     }
@@ -239,7 +255,7 @@ impl<F: NorFlash, A: Access<F>> Medium for Nor<F, A> {
     fn erase(&mut self, at: u64, len: u64) -> Result<(), Self::Error> {
         let place = self.area.place(at, len)?;
         self.with(|flash| flash.erase(place.start, place.end))?;
-        self.failed.erased(&place);
+        self.erased(&place);
         Ok(())
     }
 
