@@ -75,8 +75,16 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     ) -> Result<Report, Fault<M::Error>> {
         for look in 1..=LOOKS {
             let mut report = Report::default();
-            if self.recover(&root, &unreadable, look == LOOKS, &mut report)? {
-                return Ok(report);
+            match self.recover(&root, &unreadable, look == LOOKS, &mut report) {
+                Ok(true) => return Ok(report),
+                Ok(false) => {}
+                // The frame that confirms a root may have read as missing when
+                // the root was chosen, and as there now: then it is the root.
+                Err(fault)
+                    if matches!(fault.what, What::LedgerLost)
+                        && self.device.shape.ordered()
+                        && look < LOOKS => {}
+                Err(fault) => return Err(fault),
             }
             (root, unreadable) = self.device.require_root()?;
         }
