@@ -161,6 +161,14 @@ impl<T: Copy> Out<T> {
         }
     }
 
+    /// Changes what was set.
+    pub(crate) fn change(self, change: impl FnOnce(&mut T)) {
+        if !self.0.is_null() {
+            // SAFETY: as for `set`, which was called before.
+            change(unsafe { &mut *self.0 });
+        }
+    }
+
     /// What the caller left there; for in-out arguments.
     pub(crate) fn get(self) -> Result<T, indelible_error> {
         // SAFETY: the same promise; in-out arguments hold a value.

@@ -3,35 +3,23 @@
 use indelible::error::Operation;
 use indelible::{Error, Geometry, Layout, Medium, setup};
 
-use crate::arguments::Out;
 use crate::flash::{Cause, Flash};
-use crate::handle::Content;
 use crate::layout::{indelible_config, indelible_flag};
-use crate::open::{indelible_report, start};
 use crate::status::{indelible_error, indelible_status, wide};
 
-/// Sets a store up where there is none, and opens it.
+/// Sets a store up where there is none, unless something could be lost.
 ///
 /// # Safety
 /// As the header asks.
-pub(crate) unsafe fn create(
-    config: &indelible_config,
-    report: Out<indelible_report>,
-) -> Result<Content, indelible_error> {
-    // SAFETY: the caller's promise. What an earlier `start` was lent it has
-    // dropped.
+#[inline(never)]
+pub(crate) unsafe fn create(config: &indelible_config) -> Result<(), indelible_error> {
+    // SAFETY: the caller's promise.
     unsafe {
         let overwrite = indelible_flag::INDELIBLE_FLAG_OVERWRITE.is_set(config.flags);
         if !overwrite && !nothing_to_lose(config)? {
             return Err(indelible_status::INDELIBLE_ERR_NOT_A_STORE.into());
         }
-        config.set_up()?;
-        let (content, found) = start(config)?;
-        report.set(indelible_report {
-            created: 1,
-            ..(&found).into()
-        });
-        Ok(content)
+        config.set_up()
     }
 }
 

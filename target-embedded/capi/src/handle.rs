@@ -31,7 +31,8 @@ pub struct indelible_store {
     opaque: [u64; INDELIBLE_STORE_WORDS],
 }
 
-/// What is in the store object. All zero is a closed one.
+/// What the store object begins with; the store is behind it. All zero is a
+/// closed one.
 #[repr(C)]
 pub(crate) struct Handle {
     /// A call is under way.
@@ -45,7 +46,22 @@ pub(crate) struct Handle {
     last: indelible_error,
     /// Where `indelible_next` keeps the key that it goes on from.
     key: MaybeUninit<&'static mut [u8]>,
-    store: MaybeUninit<CStore>,
+}
+
+/// The store may have to be aligned to more than the 8 bytes that its object
+/// is: room for that.
+const PADDING: usize = align_of::<CStore>().saturating_sub(8);
+
+/// Bytes that an object needs.
+pub(crate) const NEEDED: usize = size_of::<Handle>()
+    .wrapping_add(PADDING)
+    .wrapping_add(size_of::<CStore>());
+
+/// Where in an object the store is.
+fn store_of(handle: *mut Handle) -> *mut MaybeUninit<CStore> {
+    let behind = handle.wrapping_add(1).cast::<u8>();
+    let ahead = behind.addr().wrapping_neg() & align_of::<CStore>().wrapping_sub(1);
+    behind.wrapping_add(ahead).cast()
 }
 
 const SEAL: usize = 0x1DE1_1B1E;
@@ -91,11 +107,7 @@ fn handle(store: *const indelible_store) -> Result<*mut Handle, indelible_error>
         return Err(INDELIBLE_ERR_ARGUMENT.into());
     }
     aligned_to_8(store)?;
-    // The object is aligned to 8 bytes, the most that C can be asked for in a
-    // word; `memory.rs` checks that there is room to align it further.
-    let at: *mut u8 = store.cast_mut().cast();
-    let ahead = at.addr().wrapping_neg() & align_of::<Handle>().wrapping_sub(1);
-    Ok(at.wrapping_add(ahead).cast())
+    Ok(store.cast_mut().cast())
 }
 
 /// # Safety
@@ -136,7 +148,7 @@ impl Locked {
         // lends it to this call alone.
         unsafe {
             Open {
-                store: (*addr_of_mut!((*self.0).store)).assume_init_mut(),
+                store: (*store_of(self.0)).assume_init_mut(),
                 staging: &mut *addr_of_mut!((*self.0).staging),
                 key: (*addr_of_mut!((*self.0).key)).assume_init_mut(),
                 lent: addr_of!((*self.0).lent).read(),
@@ -166,21 +178,28 @@ pub(crate) unsafe fn with_open(
     locked.finish(result)
 }
 
-/// What an open store object is filled with.
-pub(crate) struct Content {
-    pub store: CStore,
+/// A closed store object that is being opened.
+pub(crate) struct Slot<'h> {
+    /// Where the store goes, at once: it is large for a stack.
+    pub store: &'h mut MaybeUninit<CStore>,
+    /// The object's own memory, which the lent memory must not share.
+    pub own: Run,
+}
+
+/// What an open store object holds besides the store.
+pub(crate) struct Beside {
     pub key: &'static mut [u8],
     pub memory: Run,
 }
 
-/// Opens a store object with what `make` gives. `make` gets the object's own
-/// run of memory, which the lent memory must not share.
+/// Opens a store object; `make` writes the store into its slot.
 ///
 /// # Safety
-/// `store` is NULL or a store object as the header asks.
+/// `store` is NULL or a store object as the header asks; `make` has written a
+/// store where it succeeds.
 pub(crate) unsafe fn fill(
     store: *mut indelible_store,
-    make: impl FnOnce(Run) -> Result<Content, indelible_error>,
+    make: impl FnOnce(&mut Slot<'_>) -> Result<Beside, indelible_error>,
 ) -> indelible_status {
     // SAFETY: the caller's promise.
     let locked = match unsafe { lock(store) } {
@@ -190,17 +209,23 @@ pub(crate) unsafe fn fill(
     if locked.is_open() {
         return locked.finish(Err(INDELIBLE_ERR_ALREADY_OPEN.into()));
     }
-    let result = Run::of(store, STORE_SIZE).and_then(|own| Ok((own, make(own)?)));
-    locked.finish(result.map(|(own, content)| {
+    let own = match Run::of(store, STORE_SIZE) {
+        Ok(own) => own,
+        Err(refused) => return locked.finish(Err(refused)),
+    };
+    let at = locked.0;
+    // SAFETY: locked, so the pointer is good and nothing in it is in use; any
+    // bytes are a `MaybeUninit`.
+    let slot = unsafe { &mut *store_of(at) };
+    let made = make(&mut Slot { store: slot, own });
+    locked.finish(made.map(|beside| {
         let lent = Lent {
             store: own,
-            memory: content.memory,
+            memory: beside.memory,
         };
-        let at = locked.0;
-        // SAFETY: locked, so the pointer is good and nothing in it is in use.
+        // SAFETY: as above, and the store was written.
         unsafe {
-            addr_of_mut!((*at).store).write(MaybeUninit::new(content.store));
-            addr_of_mut!((*at).key).write(MaybeUninit::new(content.key));
+            addr_of_mut!((*at).key).write(MaybeUninit::new(beside.key));
             addr_of_mut!((*at).lent).write(lent);
             addr_of_mut!((*at).last).write(indelible_error::NONE);
             addr_of_mut!((*at).staging).write(false);
@@ -230,7 +255,7 @@ pub(crate) unsafe fn empty(
     // not read again, so that it is moved out, not copied.
     let content = unsafe {
         addr_of_mut!((*locked.0).seal).write(0);
-        addr_of!((*locked.0).store).read().assume_init()
+        store_of(locked.0).read().assume_init()
     };
     locked.finish(work(content))
 }

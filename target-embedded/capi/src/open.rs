@@ -1,12 +1,12 @@
 //! Opening and closing.
 
 use indelible::report::Hit;
-use indelible::{HashIndex, Mode, Report, Store};
+use indelible::{HashIndex, Mode, Report};
 
-use crate::arguments::{Lent, Run};
+use crate::arguments::{Lent, Out, Run};
 use crate::create::create;
 use crate::flash::Flash;
-use crate::handle::{self, CStore, Content, indelible_store};
+use crate::handle::{self, Beside, CStore, Slot, indelible_store};
 use crate::layout::{indelible_config, indelible_flag};
 use crate::memory::divide;
 use crate::status::{indelible_error, indelible_item, indelible_status, log_number};
@@ -91,13 +91,17 @@ impl From<&Report> for indelible_report {
     }
 }
 
-/// Opens the store in its memory.
+/// Opens the store in its memory, and tells what it found. Not inlined: what it
+/// takes of the stack is free again before anything else goes on.
 ///
 /// # Safety
 /// As the header asks.
+#[inline(never)]
 pub(crate) unsafe fn start(
     config: &indelible_config,
-) -> Result<(Content, Report), indelible_error> {
+    slot: &mut Slot<'_>,
+    report: Out<indelible_report>,
+) -> Result<Beside, indelible_error> {
     let read_only = config.read_only();
     let flash = Flash::new(&config.flash, read_only)?;
     // SAFETY: the caller's promise: the memory is lent until close, and to this
@@ -110,21 +114,31 @@ pub(crate) unsafe fn start(
         Mode::ReadWrite
     };
     let index = HashIndex::new(divided.slots);
-    let (mut store, report) = CStore::start(flash, index, divided.tables, id, mode)?;
-    store.set_two_flushes(indelible_flag::INDELIBLE_FLAG_TWO_SYNCS.is_set(config.flags));
-    let content = Content {
-        store,
+    let (store, found) = CStore::start(flash, index, divided.tables, id, mode)?;
+    slot.store
+        .write(store)
+        .set_two_flushes(indelible_flag::INDELIBLE_FLAG_TWO_SYNCS.is_set(config.flags));
+    report.set((&found).into());
+    Ok(Beside {
         key: divided.key,
         memory: divided.run,
-    };
-    Ok((content, report))
+    })
 }
 
-/// Refuses memory that overlaps the store object or the place of the report.
-fn check_apart(own: Run, config: &indelible_config) -> Result<Lent, indelible_error> {
+/// The place of the report, which shares nothing with the object or the lent
+/// memory; nor do these with each other.
+///
+/// # Safety
+/// As the header asks.
+unsafe fn place_of(
+    report: *mut indelible_report,
+    own: Run,
+    config: &indelible_config,
+) -> Result<Out<indelible_report>, indelible_error> {
     let memory = Run::of(config.memory.cast_const(), config.memory_len)?;
     own.apart(memory)?;
-    Ok(Lent { store: own, memory })
+    // SAFETY: the caller's promise.
+    unsafe { Lent { store: own, memory }.out(report) }
 }
 
 /// Opens the store on the flash. What an unclean end left is put right, with a
@@ -146,12 +160,10 @@ pub unsafe extern "C" fn indelible_open(
 ) -> indelible_status {
     // SAFETY: as the header asks.
     unsafe {
-        handle::fill(store, |own| {
+        handle::fill(store, |slot| {
             let config = indelible_config::fetch(config)?;
-            let out = check_apart(own, &config)?.out(report)?;
-            let (content, found) = start(&config)?;
-            out.set((&found).into());
-            Ok(content)
+            let report = place_of(report, slot.own, &config)?;
+            start(&config, slot, report)
         })
     }
 }
@@ -179,18 +191,17 @@ pub unsafe extern "C" fn indelible_open_or_setup(
 ) -> indelible_status {
     // SAFETY: as the header asks.
     unsafe {
-        handle::fill(store, |own| {
+        handle::fill(store, |slot| {
             let config = indelible_config::fetch(config)?;
-            let out = check_apart(own, &config)?.out(report)?;
-            match start(&config) {
-                Ok((content, found)) => {
-                    out.set((&found).into());
-                    Ok(content)
-                }
+            let report = place_of(report, slot.own, &config)?;
+            match start(&config, slot, report) {
                 Err(error) if error.status == indelible_status::INDELIBLE_ERR_NOT_A_STORE => {
-                    create(&config, out)
+                    create(&config)?;
+                    let opened = start(&config, slot, report)?;
+                    report.change(|report| report.created = 1);
+                    Ok(opened)
                 }
-                Err(error) => Err(error),
+                other => other,
             }
         })
     }
@@ -206,7 +217,7 @@ pub unsafe extern "C" fn indelible_open_or_setup(
 pub unsafe extern "C" fn indelible_close(store: *mut indelible_store) -> indelible_status {
     // SAFETY: as the header asks.
     unsafe {
-        handle::empty(store, |content| match Store::close(content) {
+        handle::empty(store, |content| match content.close() {
             Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         })
