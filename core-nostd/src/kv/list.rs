@@ -301,16 +301,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let new = match self.find(&Name::list(key)) {
             Ok(Some(frame)) => match self.sound(&frame) {
-                Ok(frame) => self.bounds_of(&frame).unwrap_or(old),
+                Ok(frame) => Some(self.bounds_of(&frame).unwrap_or(old)),
                 Err(_) => return,
             },
-            Ok(None) => Bounds::default(),
+            Ok(None) => None,
             Err(_) => return,
         };
-        let to = if new.generation == old.generation {
-            new.start.min(old.end)
-        } else {
-            old.end
+        let to = match new {
+            Some(new) if new.generation == old.generation => new.start.min(old.end),
+            _ => old.end,
         };
         self.drop_dependents(key, old.generation, old.start, to);
     }
