@@ -72,7 +72,7 @@ pub(crate) fn root_interval(shape: &Shape, logs: u32, record_segments: u32) -> u
         .over(u64::from(shape.payload().max(1)));
     u32::try_from(wanted)
         .unwrap_or(u32::MAX)
-        .clamp(1, (record_segments >> 3).max(1))
+        .within(1, (record_segments >> 3).max(1))
 }
 
 pub(crate) fn checkpoint_len(shape: &Shape, logs: u32) -> u32 {

@@ -17,6 +17,9 @@ pub(crate) trait Saturate: Copy {
     fn round_up(self, unit: Self) -> Self;
     /// The largest multiple of `unit` (a power of two) that is not above.
     fn round_down(self, unit: Self) -> Self;
+    /// The nearest number from `low` to `high`, which wins where they cross:
+    /// `clamp` would panic there.
+    fn within(self, low: Self, high: Self) -> Self;
 }
 
 macro_rules! saturate {
@@ -39,6 +42,8 @@ macro_rules! saturate {
             }
             #[inline(always)]
             fn round_down(self, unit: Self) -> Self { self & !unit.wrapping_sub(1) }
+            #[inline(always)]
+            fn within(self, low: Self, high: Self) -> Self { self.max(low).min(high) }
         }
     )*};
 }

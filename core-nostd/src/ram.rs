@@ -81,7 +81,7 @@ impl Medium for Ram<'_> {
         let len = u64::try_from(buf.len()).unwrap_or(u64::MAX);
         let range = self.range(at, len)?;
         let bytes = self.bytes.get(range).ok_or(OutOfRange { at, len })?;
-        buf.copy_from_slice(bytes);
+        crate::math::place(buf, 0, bytes);
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl Medium for Ram<'_> {
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let range = self.range(at, len)?;
         let to = self.bytes.get_mut(range).ok_or(OutOfRange { at, len })?;
-        to.copy_from_slice(bytes);
+        crate::math::place(to, 0, bytes);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 # Flash and RAM of the core, linked for a Cortex-M4: the program with a store,
-# less the same program without one.
+# less the same program without one. And that nothing in the core can panic: the
+# programs' panic handler calls what is not there, so a panic that the compiler
+# left in does not link. The `whole_` programs reach every public operation.
 . tests/stages/lib.sh
 need_rust
 need_packages binutils

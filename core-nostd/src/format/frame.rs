@@ -1056,7 +1056,7 @@ impl Writer {
     ) -> Result<&'b [u8], Fault<M::Error>> {
         let unit = usize::try_from(device.shape.unit).unwrap_or(1).max(8);
         let whole = bytes.len().minus(1).round_down(unit);
-        let (now, later) = bytes.split_at(whole);
+        let (now, later) = bytes.split_at_checked(whole).unwrap_or((&[], bytes));
         self.blank_words = self.blank_words.plus(crate::device::count_blank_words(
             now,
             device.shape.geometry.blank,

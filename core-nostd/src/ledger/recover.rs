@@ -252,7 +252,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         self.table.next_seq = root.fixed.next_seq;
         for index in 0..shape.segments {
             let mut row = self.device.segment_row(root, index)?;
-            row.used = row.used.clamp(shape.start, shape.link_at);
+            row.used = row.used.within(shape.start, shape.link_at);
             if row.records() {
                 row.n = row.seq;
             }
@@ -279,7 +279,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             let len = log_segments(&shape, capacity);
             let tail = row.tail.min(position_max(&shape));
             let mark = Mark {
-                head: row.head.clamp(tail.minus(capacity), tail),
+                head: row.head.within(tail.minus(capacity), tail),
                 tail,
                 sum: row.sum,
                 remainder: 0,

@@ -350,7 +350,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 let head = u64_at(&bytes, 4);
                 if let Some(state) = self.logs.get_mut(log) {
                     state.staged.head =
-                        head.clamp(state.staged.head, state.staged.tail.max(state.staged.head));
+                        head.within(state.staged.head, state.staged.tail.max(state.staged.head));
                 }
             }
             None => {}

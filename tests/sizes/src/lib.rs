@@ -6,6 +6,8 @@
 
 #![no_std]
 
+pub mod whole;
+
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 use indelible::{Geometry, Medium, Order};
@@ -191,9 +193,14 @@ macro_rules! firmware {
             unsafe { $crate::begin($main) }
         }
 
+        unsafe extern "C" {
+            /// Nowhere: what can panic does not link.
+            safe fn something_can_panic() -> !;
+        }
+
         #[panic_handler]
         fn panic(_: &core::panic::PanicInfo) -> ! {
-            loop {}
+            something_can_panic()
         }
     };
 }
