@@ -30,6 +30,9 @@ const AMPLIFICATION: [u32; 20] = [
     1017,
 ];
 
+/// Bytes of the entry that frees a segment, with one cold segment.
+const FREE: u32 = 20;
+
 /// Free segments that reclaiming keeps ahead.
 const AHEAD: u32 = 4;
 
@@ -90,14 +93,15 @@ impl Layout {
         raw.plus(frame_len(&shape, kind, 0, body).into())
     }
 
-    /// Bytes of frames that a segment takes when its share of the checkpoints
-    /// and half a record at its end are left out.
+    /// Bytes of records that a segment takes: its share of the checkpoints is
+    /// left out, what is said when it is freed, and half a record at its end.
     fn payload_for(&self, record_len: u64) -> u64 {
         let shape = self.shape();
         let records = self.segments.minus(self.ring);
         let interval = root_interval(&shape, self.logs, records).max(1);
         let checkpoint = u64::from(checkpoint_len(&shape, self.logs)).over(interval.into());
-        let payload = u64::from(shape.payload()).minus(checkpoint);
+        let freed = frame_len(&shape, Kind::Meta, 0, FREE).plus(frame_len(&shape, Kind::Run, 0, 8));
+        let payload = u64::from(shape.payload().minus(freed)).minus(checkpoint);
         payload.minus(record_len.min(shape.frame_max().into()) >> 1)
     }
 

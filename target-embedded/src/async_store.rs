@@ -24,13 +24,11 @@ pub type AsyncError<F> = indelible::Error<Error<<F as ErrorType>::Error>>;
 ///
 /// # Dropped futures
 ///
-/// A call whose future is dropped is done as far as the store in memory is
-/// concerned, and in doubt on the flash, as in a power cut: what it has queued
-/// is carried out by the next call, or by [`AsyncStore::sync`]. If the future is
-/// dropped while the driver writes, nobody knows whether that unit was written:
-/// then every further call fails with [`indelible::Error::Poisoned`], and the
-/// store is to be opened again. A driver that finishes its writes at once, or a
-/// task of its own for the store, avoids that.
+/// A call whose future is dropped (a timeout, a `select`) is done as far as the
+/// store in memory is concerned, and in doubt on the flash, as in a power cut:
+/// what it has queued is carried out by the next call, or by
+/// [`AsyncStore::sync`]. Dropping it finishes the one write that the driver may
+/// have begun. Nothing is torn, and the store needs no opening.
 ///
 /// ```
 /// use indelible::{Config, HashIndex, StaticMemory};
@@ -246,11 +244,19 @@ impl<F: NorFlash, I: Index> fmt::Debug for AsyncStore<'_, F, I> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<F: NorFlash, I: Index> defmt::Format for AsyncStore<'_, F, I> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "AsyncStore on {}", self.store.medium());
+    }
+}
+
 /// A blocking driver as an asynchronous one whose operations are done when they
 /// return: for the reads of a driver that has both (`AtOnce` around it blocks
 /// in writes and erases as well), for tests, and for flash that is faster than
 /// a task switch.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AtOnce<F>(pub F);
 
 impl<F: embedded_storage::nor_flash::NorFlash> ErrorType for AtOnce<F> {

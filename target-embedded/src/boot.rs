@@ -13,13 +13,16 @@
 //! ```
 //!
 //! The mark stands in a free segment of the old store, and is in the way of
-//! neither store: both erase such a segment before they use it.
+//! neither store: both erase such a segment before they use it. Nobody has the
+//! new store before the mark is erased, so a mark beside a store that was never
+//! written to means that power may have failed in its root: it is made again.
 
 use crate::ecc;
 use core::fmt;
 use indelible::checksum::crc32c;
 use indelible::{
-    Config, Error, Geometry, Index, Layout, Medium, Memory, Mode, Operation, Report, Store, setup,
+    Config, Error, Geometry, Index, Item, Layout, Medium, Memory, Mode, Operation, Report, Store,
+    setup,
 };
 
 /// Named byte ranges of a mark.
@@ -46,6 +49,10 @@ pub enum Found {
     /// store is new.
     Unfinished,
 }
+
+/// A store that is open, what [`Store::start`] reported of it, and what was
+/// found.
+pub type Booted<'a, M, I> = (Store<'a, M, I>, Report, Found);
 
 /// Why there is no store to work with; `E` is the medium's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,17 +135,19 @@ pub fn open_or_setup<'a, M: Medium, I: Index>(
     index: I,
     memory: Memory<'a>,
     config: &Config<'_>,
-) -> Result<(Store<'a, M, I>, Report, Found), BootError<M::Error>> {
+) -> Result<Booted<'a, M, I>, BootError<M::Error>> {
     let planned = Layout::plan(medium.geometry(), config).map_err(Error::Geometry)?;
     let there = Layout::read(&medium);
     let step = there.as_ref().unwrap_or(&planned).segment_size;
     let mark = find_mark(&medium, step)?;
     let found = match (there, mark) {
-        (Ok(layout), Some(mark)) if layout.nonce == mark.nonce => {
-            erase(&mut medium, mark.at)?;
-            Found::Store
-        }
         (Ok(_), None) => Found::Store,
+        (Ok(layout), Some(mark)) if layout.nonce == mark.nonce => {
+            match used(&medium, &layout, mark.at)? {
+                true => Found::Store,
+                false => Found::Unfinished,
+            }
+        }
         (_, Some(_)) => Found::Unfinished,
         (Err(Error::NotAStore), None) => look(&medium, &planned)?,
         (Err(other), None) => return Err(other.into()),
@@ -146,7 +155,14 @@ pub fn open_or_setup<'a, M: Medium, I: Index>(
     if found != Found::Store {
         factory_reset(&mut medium, config)?;
     }
-    let (store, report) = Store::start(medium, index, memory, Some(config.id), Mode::ReadWrite)?;
+    let id = Some(config.id);
+    let (mut store, report) = Store::start(medium, index, memory, id, Mode::ReadWrite)?;
+    if let (Found::Store, Some(mark)) = (found, mark)
+        && mark_at(store.medium(), mark.at)?.is_some()
+    {
+        // Still there, so its segment is still free.
+        erase(store.medium_mut(), mark.at)?;
+    }
     Ok((store, report, found))
 }
 
@@ -167,16 +183,18 @@ pub fn factory_reset<M: Medium>(
     config: &Config<'_>,
 ) -> Result<Layout, Error<M::Error>> {
     let planned = Layout::plan(medium.geometry(), config).map_err(Error::Geometry)?;
-    let old = Layout::read(medium).unwrap_or(planned).segment_size;
-    let mut at = match find_mark(medium, old)? {
+    let old = Layout::read(medium).ok();
+    let step = old.as_ref().unwrap_or(&planned).segment_size;
+    let mut at = match find_mark(medium, step)? {
         Some(mark) => mark.at,
-        None => place_mark(medium, old, &planned)?,
+        None => place_mark(medium, old.as_ref(), &planned)?,
     };
     erase_all_but(medium, at)?;
     let first = u64::from(planned.segment_size);
     if at < first {
         // The new root comes here, so the mark moves behind it.
         let last = last_segment(&planned);
+        erase(medium, last)?;
         write_mark(medium, last, planned.nonce)?;
         erase(medium, at)?;
         at = last;
@@ -206,16 +224,21 @@ fn find_mark<M: Medium>(medium: &M, segment_size: u32) -> Result<Option<Mark>, E
     let step = u64::from(segment_size).max(512);
     let mut at = 0u64;
     while at.saturating_add(step) <= capacity {
-        let mut bytes = [0u8; field::LEN];
-        medium
-            .read(at, &mut bytes)
-            .map_err(medium_error(Operation::Read, at))?;
-        if let Some(nonce) = decode(&bytes) {
-            return Ok(Some(Mark { at, nonce }));
+        if let Some(mark) = mark_at(medium, at)? {
+            return Ok(Some(mark));
         }
         at = at.saturating_add(step);
     }
     Ok(None)
+}
+
+/// The mark at an address.
+fn mark_at<M: Medium>(medium: &M, at: u64) -> Result<Option<Mark>, Error<M::Error>> {
+    let mut bytes = [0u8; field::LEN];
+    medium
+        .read(at, &mut bytes)
+        .map_err(medium_error(Operation::Read, at))?;
+    Ok(decode(&bytes).map(|nonce| Mark { at, nonce }))
 }
 
 fn encode(nonce: u64) -> [u8; field::LEN] {
@@ -257,21 +280,31 @@ fn last_segment(planned: &Layout) -> u64 {
 }
 
 /// Writes a mark where it is in nobody's way: into a segment, of the old store
-/// and of the new one, that is blank. The last one, for the new root goes into
-/// the first.
+/// and of the new one, that is blank. The last ones first, for the new root
+/// goes into the first.
 fn place_mark<M: Medium>(
     medium: &mut M,
-    old: u32,
+    old: Option<&Layout>,
     planned: &Layout,
 ) -> Result<u64, Error<M::Error>> {
-    let size = u64::from(old.max(1));
+    let size = u64::from(old.unwrap_or(planned).segment_size.max(1));
     let mut segment = medium.geometry().capacity.checked_div(size).unwrap_or(0);
     while let Some(lower) = segment.checked_sub(1) {
         segment = lower;
         let at = segment.saturating_mul(size);
         let aligned = at.is_multiple_of(u64::from(planned.segment_size.max(1)));
-        if aligned && first_used(medium, at, at.saturating_add(size))?.is_none() {
-            write_mark(medium, at, planned.nonce)?;
+        if !aligned || first_used(medium, at, at.saturating_add(size))?.is_some() {
+            continue;
+        }
+        // A blank segment of a store is free, and may be half erased: it is
+        // erased first. Where there is no store, an erase that is cut would
+        // leave what looks like somebody's bytes. There the mark is tried as it
+        // is: had an earlier mark been cut here and left no trace, this one
+        // does not come out whole, and the next segment is taken.
+        if old.is_some() {
+            erase(medium, at)?;
+        }
+        if write_mark(medium, at, planned.nonce).is_ok() {
             return Ok(at);
         }
     }
@@ -281,34 +314,25 @@ fn place_mark<M: Medium>(
     Ok(at)
 }
 
-/// Writes a mark into space that looks blank, and looks whether it is there.
+/// Writes a mark; fails where it is not there then.
 fn write_mark<M: Medium>(medium: &mut M, at: u64, nonce: u64) -> Result<(), Error<M::Error>> {
     let geometry = medium.geometry();
     let mut bytes = [geometry.blank; 512];
-    let mark = encode(nonce);
-    for (to, from) in bytes.iter_mut().zip(&mark) {
+    for (to, from) in bytes.iter_mut().zip(&encode(nonce)) {
         *to = *from;
     }
-    let len = mark_len(&geometry);
-    let bytes = bytes.get(..len).unwrap_or_default();
-    for again in [true, false] {
-        medium
-            .write(at, bytes)
-            .map_err(medium_error(Operation::Write, at))?;
-        medium.flush().map_err(medium_error(Operation::Flush, 0))?;
-        let mut there = [0u8; field::LEN];
-        medium
-            .read(at, &mut there)
-            .map_err(medium_error(Operation::Read, at))?;
-        if there == mark {
-            break;
-        }
-        if again {
-            // It had only looked blank.
-            erase(medium, at)?;
-        }
+    let bytes = bytes.get(..mark_len(&geometry)).unwrap_or_default();
+    medium
+        .write(at, bytes)
+        .map_err(medium_error(Operation::Write, at))?;
+    medium.flush().map_err(medium_error(Operation::Flush, 0))?;
+    match mark_at(medium, at)? {
+        Some(mark) if mark.nonce == nonce => Ok(()),
+        _ => Err(Error::Corrupt {
+            item: Item::Metadata,
+            at,
+        }),
     }
-    Ok(())
 }
 
 /// Erases one erase unit; durable on return.
@@ -318,6 +342,20 @@ fn erase<M: Medium>(medium: &mut M, at: u64) -> Result<(), Error<M::Error>> {
         .erase(at, unit)
         .map_err(medium_error(Operation::Erase, at))?;
     medium.flush().map_err(medium_error(Operation::Flush, 0))
+}
+
+/// Whether a store beside which a mark stands was ever written to: it is more
+/// than its first segment then.
+fn used<M: Medium>(medium: &M, layout: &Layout, mark: u64) -> Result<bool, Error<M::Error>> {
+    let Geometry {
+        capacity,
+        erase_unit,
+        ..
+    } = medium.geometry();
+    let behind = mark.saturating_add(u64::from(erase_unit));
+    let first = u64::from(layout.segment_size);
+    Ok(first_used(medium, first, mark)?.is_some()
+        || first_used(medium, behind.max(first), capacity)?.is_some())
 }
 
 /// Erases every erase unit that is not blank, but one.
@@ -361,24 +399,24 @@ fn first_used<M: Medium>(medium: &M, from: u64, to: u64) -> Result<Option<u64>, 
 /// What is on a medium that holds no store and no mark.
 fn look<M: Medium>(medium: &M, planned: &Layout) -> Result<Found, BootError<M::Error>> {
     let capacity = medium.geometry().capacity;
-    let Some(at) = first_used(medium, 0, capacity)? else {
-        return Ok(Found::Blank);
-    };
     let size = u64::from(planned.segment_size.max(1));
-    let segment = at.saturating_sub(at.checked_rem(size).unwrap_or(0));
     let len = u64::try_from(mark_len(&medium.geometry())).unwrap_or(u64::MAX);
-    // Either the mark was cut, or a setup without one in its first root, which
-    // never was one then.
-    let mut rest = None;
-    if torn_mark(medium, segment)? {
-        rest = Some(segment.saturating_add(len));
-    } else if segment == 0 && begun_root(medium)? {
-        rest = Some(size);
+    let mut found = Found::Blank;
+    let mut from = 0u64;
+    while let Some(at) = first_used(medium, from, capacity)? {
+        found = Found::Unfinished;
+        let segment = at.saturating_sub(at.checked_rem(size).unwrap_or(0));
+        // Either a mark was cut, or a setup without one in its first root,
+        // which never was one then.
+        from = if segment >= from && torn_mark(medium, segment)? {
+            segment.saturating_add(len)
+        } else if segment == 0 && begun_root(medium)? {
+            size
+        } else {
+            return Err(BootError::Foreign { at });
+        };
     }
-    match rest {
-        Some(rest) if first_used(medium, rest, capacity)?.is_none() => Ok(Found::Unfinished),
-        _ => Err(BootError::Foreign { at }),
-    }
+    Ok(found)
 }
 
 /// Whether the bytes at `at` are what a cut leaves of a mark: no bit of its

@@ -89,7 +89,7 @@ pub(crate) fn by_units<E>(
     mut at: u32,
     unit: u32,
     mut buf: &mut [u8],
-    each: &mut dyn FnMut(u32, &mut [u8]) -> Result<(), E>,
+    mut each: impl FnMut(u32, &mut [u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     while !buf.is_empty() {
         let left = unit.saturating_sub(at & unit.wrapping_sub(1)).max(1);
@@ -103,6 +103,7 @@ pub(crate) fn by_units<E>(
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
 

@@ -17,8 +17,8 @@ pub enum Error<E> {
     /// [`Shared::with`](crate::Shared::with), or another holder of an
     /// [`Access`](crate::Access) has it.
     Busy,
-    /// An operation of the queue failed, or was dropped half-way: nothing is
-    /// written any more until the store is opened again.
+    /// An operation that waited failed: nothing is written any more until the
+    /// store is opened again.
     InDoubt,
     /// The bytes are outside the medium. The core never asks for them.
     OutOfRange {
@@ -37,7 +37,7 @@ impl<E: fmt::Debug> fmt::Display for Error<E> {
         match self {
             Self::Driver(cause) => write!(f, "the driver failed: {cause:?}"),
             Self::Busy => f.write_str("the device is in use"),
-            Self::InDoubt => f.write_str("an earlier operation failed or was dropped half-way"),
+            Self::InDoubt => f.write_str("an earlier operation failed"),
             Self::OutOfRange { at, len, capacity } => {
                 write!(f, "{len} bytes at {at} pass the capacity of {capacity}")
             }

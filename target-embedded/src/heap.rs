@@ -137,3 +137,10 @@ fn table<T: Clone + Default>(what: &'static str, len: usize) -> Result<Vec<T>, O
     table.resize(len, T::default());
     Ok(table)
 }
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for HeapMemory {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "HeapMemory of {} bytes", self.bytes());
+    }
+}

@@ -67,7 +67,7 @@ mod watch;
 pub use area::Misfit;
 #[cfg(feature = "async")]
 pub use async_store::{AsyncError, AsyncStore, AtOnce};
-pub use boot::{BootError, Found, factory_reset, open_or_setup};
+pub use boot::{BootError, Booted, Found, factory_reset, open_or_setup};
 pub use buffered::Buffered;
 pub use error::Error;
 #[cfg(feature = "heap")]

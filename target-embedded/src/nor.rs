@@ -241,7 +241,7 @@ impl<F: NorFlash, A: Access<F>> Medium for Nor<F, A> {
                 return done;
             }
         }
-        ecc::by_units(place.start, write_unit::<F>(), buf, &mut |at, part| {
+        ecc::by_units(place.start, write_unit::<F>(), buf, |at, part| {
             self.read_unit(at, part)
         })
     }
@@ -332,4 +332,12 @@ fn read_aligned<F: ReadNorFlash, const BOUNCE: usize>(
         buf = buf.get_mut(count..).unwrap_or_default();
     }
     Ok(())
+}
+
+#[cfg(feature = "defmt")]
+impl<F: NorFlash, A: Access<F>> defmt::Format for Nor<F, A> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Range { start, end } = self.area.range();
+        defmt::write!(f, "Nor {}..{}", start, end);
+    }
 }

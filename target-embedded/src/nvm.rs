@@ -164,3 +164,11 @@ impl<S: Storage> fmt::Debug for Nvm<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<S: Storage> defmt::Format for Nvm<S> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Range { start, end } = self.area.range();
+        defmt::write!(f, "Nvm {}..{}", start, end);
+    }
+}

@@ -4,9 +4,13 @@
 use crate::area::Misfit;
 use crate::error::Error;
 use crate::nor::{Nor, erase_unit};
-use crate::polled::Polled;
+use crate::polled::{Polled, finish};
+use core::cell::Cell;
 use core::fmt;
+use core::future::Future;
 use core::ops::Range;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
 use embedded_storage_async::nor_flash::NorFlash;
 use indelible::{Geometry, Layout, Medium, Operation};
 
@@ -134,14 +138,49 @@ pub struct QueueStats {
     pub stalls: u32,
 }
 
-/// What an operation that has been begun does if its future is dropped.
+/// What the driver was doing when a future was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begun {
     Nothing,
     /// It is begun anew: an erase may be.
     Erase,
     /// A unit may not be written twice, and nobody knows whether this one was.
-    Write(u32),
+    Write,
+    /// It was written while the future was dropped.
+    Written,
+    /// It failed then.
+    Failed,
+}
+
+/// A write that is finished even if it is dropped, by polling it.
+struct Finished<'w, W: Future<Output = Result<(), E>>, E> {
+    write: Pin<&'w mut W>,
+    begun: &'w Cell<Begun>,
+}
+
+impl<W: Future<Output = Result<(), E>>, E> Future for Finished<'_, W, E> {
+    type Output = Result<(), E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.begun.set(Begun::Write);
+        let done = self.write.as_mut().poll(context);
+        if done.is_ready() {
+            self.begun.set(Begun::Nothing);
+        }
+        done
+    }
+}
+
+impl<W: Future<Output = Result<(), E>>, E> Drop for Finished<'_, W, E> {
+    fn drop(&mut self) {
+        if self.begun.get() == Begun::Write {
+            let done = finish(self.write.as_mut());
+            self.begun.set(match done {
+                Ok(()) => Begun::Written,
+                Err(_) => Begun::Failed,
+            });
+        }
+    }
 }
 
 /// NOR flash behind `embedded_storage_async` as a [`Medium`] for
@@ -159,13 +198,12 @@ enum Begun {
 /// * **The queue** is as long as you make it: [`Queued::len_for`] says how long
 ///   it has to be for what comes in normal operation. A call that needs more
 ///   polls the driver through what does not fit; [`Queued::stats`] counts that.
-/// * **A failed operation**, or a write whose future was dropped half-way,
-///   leaves everything in the queue in doubt: nothing is written any more until
-///   the store is opened again.
+/// * **A failed operation** leaves everything in the queue in doubt: nothing is
+///   written any more until the store is opened again.
 pub struct Queued<'q, F: NorFlash> {
     nor: Nor<Polled<F>>,
     queue: Queue<'q>,
-    begun: Begun,
+    begun: Cell<Begun>,
     doubt: bool,
     stats: QueueStats,
 }
@@ -196,7 +234,7 @@ impl<'q, F: NorFlash> Queued<'q, F> {
         Queued {
             nor,
             queue,
-            begun: Begun::Nothing,
+            begun: Cell::new(Begun::Nothing),
             doubt: false,
             stats: QueueStats::default(),
         }
@@ -214,18 +252,20 @@ impl<'q, F: NorFlash> Queued<'q, F> {
     /// ([`Layout::record_len`], [`Layout::append_len`]):
     ///
     /// ```text
-    /// 2 * payload + (2 + logs) * segment size, and a sixteenth for the entries
+    /// 2 * payload + (1 + logs) * segment size, and a sixteenth for the entries
     /// ```
     ///
     /// A call writes its own bytes and copies about as many to reclaim room;
-    /// besides, it may write a root, reclaim one segment, and the first append
-    /// to each log after a start copies the segment of its tail. A store that
-    /// is nearly full reclaims several segments in one call: that may pass it.
-    /// Where roots, reclaims and copies may stall, less will do.
+    /// besides, it may write a root, which takes half a segment at most, copy
+    /// what is left in a segment that it reclaims, and the first append to each
+    /// log after a start that was not clean copies the segment of the log's
+    /// tail. A store that is nearly full reclaims several segments in one call:
+    /// that may pass it. Where the rare calls may stall, less will do: see
+    /// [`QueueStats::most`].
     #[must_use]
     pub fn len_for(layout: &Layout, payload: u64) -> usize {
         let size = u64::from(layout.segment_size);
-        let segments = u64::from(layout.logs).saturating_add(2);
+        let segments = u64::from(layout.logs).saturating_add(1);
         let bytes = size
             .saturating_mul(segments)
             .saturating_add(payload.saturating_mul(2));
@@ -236,16 +276,24 @@ impl<'q, F: NorFlash> Queued<'q, F> {
     /// Carries out what waits, in order. Nothing is durable before this
     /// returns.
     ///
-    /// Its future can be dropped: between two operations the rest stays in the
-    /// queue for the next call; inside an erase the erase is begun anew; inside
-    /// a write everything is in doubt, as after a failure.
+    /// Its future can be dropped: what is not done stays in the queue for the
+    /// next call. A write that the driver has begun is finished in the drop, by
+    /// polling it, for no unit may be written twice; an erase is begun anew. (A
+    /// future that is forgotten instead of dropped, in the middle of a write,
+    /// leaves everything in doubt.)
     ///
     /// # Errors
     /// [`indelible::Error::Medium`] with the operation that failed, once;
     /// [`indelible::Error::Poisoned`] from then on.
     pub async fn drain(&mut self) -> Result<(), indelible::Error<Error<F::Error>>> {
-        if matches!(self.begun, Begun::Write(_)) {
-            self.doubt = true;
+        match self.begun.replace(Begun::Nothing) {
+            Begun::Nothing | Begun::Erase => {}
+            Begun::Written => {
+                if let Some((_, next)) = self.queue.entry(self.queue.front) {
+                    self.queue.front = next;
+                }
+            }
+            Begun::Write | Begun::Failed => self.doubt = true,
         }
         if self.doubt {
             return Err(indelible::Error::Poisoned);
@@ -266,9 +314,15 @@ impl<'q, F: NorFlash> Queued<'q, F> {
         at: u32,
         data: Range<usize>,
     ) -> Result<(), indelible::Error<Error<F::Error>>> {
-        self.begun = Begun::Write(at);
         let data = self.queue.bytes.get(data).unwrap_or_default();
-        let done = self.nor.driver().0.write(at, data).await;
+        let done = {
+            let mut write = pin!(self.nor.driver().0.write(at, data));
+            let finished = Finished {
+                write: write.as_mut(),
+                begun: &self.begun,
+            };
+            finished.await
+        };
         self.done(Operation::Write, at, done)
     }
 
@@ -280,7 +334,7 @@ impl<'q, F: NorFlash> Queued<'q, F> {
         while range.start < range.end {
             let to = range.start.saturating_add(erase_unit::<Polled<F>>());
             let one = range.start..to.min(range.end);
-            self.begun = Begun::Erase;
+            self.begun.set(Begun::Erase);
             let done = self.nor.driver().0.erase(one.start, one.end).await;
             self.done(Operation::Erase, one.start, done)?;
             self.nor.erased(&one);
@@ -296,7 +350,7 @@ impl<'q, F: NorFlash> Queued<'q, F> {
         at: u32,
         done: Result<(), F::Error>,
     ) -> Result<(), indelible::Error<Error<F::Error>>> {
-        self.begun = Begun::Nothing;
+        self.begun.set(Begun::Nothing);
         done.map_err(|cause| {
             self.doubt = true;
             indelible::Error::Medium {
@@ -310,7 +364,7 @@ impl<'q, F: NorFlash> Queued<'q, F> {
     /// Whether anything waits.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.begun == Begun::Nothing
+        self.queue.is_empty() && self.begun.get() == Begun::Nothing
     }
 
     /// How the queue was used.
@@ -339,14 +393,13 @@ impl<'q, F: NorFlash> Queued<'q, F> {
         place: &Range<u32>,
         data: &[u8],
     ) -> Result<bool, Error<F::Error>> {
-        if self.doubt || matches!(self.begun, Begun::Write(_)) {
-            self.doubt = true;
+        if self.doubt {
             return Err(Error::InDoubt);
         }
         let mut fits = self.queue.push(what, place, data);
         if !fits {
             self.stats.stalls = self.stats.stalls.saturating_add(1);
-            match crate::polled::finish(self.drain()) {
+            match finish(self.drain()) {
                 Ok(()) => {}
                 Err(indelible::Error::Medium { cause, .. }) => return Err(cause),
                 Err(_) => return Err(Error::InDoubt),
@@ -414,5 +467,19 @@ impl<F: NorFlash> fmt::Debug for Queued<'_, F> {
             .field("in_doubt", &self.doubt)
             .field("stats", &self.stats)
             .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<F: NorFlash> defmt::Format for Queued<'_, F> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let waiting = self.queue.back.saturating_sub(self.queue.front);
+        defmt::write!(
+            f,
+            "Queued {}, {} waiting, {}",
+            self.nor,
+            waiting,
+            self.stats
+        );
     }
 }

@@ -135,3 +135,17 @@ impl Storage for RamStorage<'_> {
         Ok(())
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<const R: usize, const W: usize, const E: usize> defmt::Format for RamFlash<'_, R, W, E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "RamFlash of {} bytes", self.bytes.len());
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for RamStorage<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "RamStorage of {} bytes", self.bytes.len());
+    }
+}

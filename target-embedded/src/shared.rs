@@ -118,3 +118,14 @@ impl<F> Drop for Part<'_, F> {
         self.slot.set(None);
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<F> defmt::Format for Shared<F> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Shared");
+        for area in self.taken.iter().filter_map(Cell::get) {
+            let Range { start, end } = area.range();
+            defmt::write!(f, " {}..{}", start, end);
+        }
+    }
+}

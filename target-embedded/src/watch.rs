@@ -91,3 +91,10 @@ impl<M: fmt::Debug, H> fmt::Debug for Watched<M, H> {
         f.debug_tuple("Watched").field(&self.medium).finish()
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<M: defmt::Format, H> defmt::Format for Watched<M, H> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Watched {}", self.medium);
+    }
+}

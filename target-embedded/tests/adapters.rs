@@ -1,4 +1,12 @@
 //! Reads of any place and length, partitions, sharing, byte-writable memory.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 mod common;
 

@@ -1,5 +1,13 @@
 //! Power fails at every unit and sector, on chips of every kind: with and
 //! without error correction, with each read and write size.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 mod common;
 
@@ -111,8 +119,8 @@ macro_rules! power_fails {
 }
 
 power_fails! {
-    on_a_chip_written_by_1: 1, 1, 1024, 20 << 10, 400, READABLE, plain;
-    on_a_chip_written_by_2: 2, 2, 1024, 20 << 10, 400, READABLE, plain;
+    on_a_chip_written_by_1: 1, 1, 1024, 20 << 10, 250, READABLE, plain;
+    on_a_chip_written_by_2: 2, 2, 1024, 20 << 10, 250, READABLE, plain;
     on_a_chip_read_and_written_by_4: 4, 4, 1024, 20 << 10, 500, READABLE, plain;
     on_a_chip_read_by_64: 64, 256, 4096, 64 << 10, 400, READABLE, plain;
     on_ecc_flash_written_by_8: 8, 8, 2048, 32 << 10, 500, &common::TORN, corrected;

@@ -3,3 +3,4 @@
 need_rust
 
 cargo test --workspace
+cargo test -p indelible-embedded --features async,heap,postcard

@@ -335,6 +335,17 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Whether an operation is one that succeeds here.
+    pub fn allows(&self, op: &Op) -> bool {
+        let tail = self.head + self.log.len() as u64;
+        match op {
+            Op::Put(..) => true,
+            Op::Delete(key) => self.keys.contains_key(key),
+            Op::AdvanceHead(head) => (self.head..=tail).contains(head),
+            Op::Append(data) | Op::Both(_, _, data) => self.log.len() + data.len() <= LOG as usize,
+        }
+    }
+
     pub fn after(&self, op: &Op) -> Contents {
         let mut next = self.clone();
         match op {
@@ -395,13 +406,18 @@ pub struct Room {
 
 impl Room {
     pub fn new(layout: &Layout) -> Self {
+        Self::large(layout, 64)
+    }
+
+    /// With an index of so many entries.
+    pub fn large(layout: &Layout, entries: usize) -> Self {
         Room {
             segments: vec![Segment::default(); layout.segments as usize],
             logs: vec![LogState::default(); layout.logs as usize],
             ring: vec![0; layout.ring as usize],
             undo: vec![Undo::default(); 16],
             scratch: vec![0; 64],
-            slots: vec![0; HashIndex::slots_for(64)],
+            slots: vec![0; HashIndex::slots_for(entries)],
         }
     }
 
