@@ -731,25 +731,18 @@ typedef struct {
  */
 typedef struct {
     /**
-     * Bytes of keys and values with their framing that fit.
-     */
-    uint64_t capacity;
-    /**
-     * Bytes of them that are used, marks of deletes included.
-     */
-    uint64_t used;
-    /**
-     * Bytes that are left.
+     * Bytes of keys and values with their framing: `indelible_record_size`
+     * says what one takes.
      */
     uint64_t left;
+    /**
+     * Index entries: keys, lists, elements, pieces of values.
+     */
+    uint64_t entries_left;
     /**
      * Keys that are there.
      */
     uint64_t keys;
-    /**
-     * Index entries that are left: keys, lists, elements, pieces of values.
-     */
-    uint64_t entries_left;
 } indelible_room;
 
 /**
@@ -998,6 +991,32 @@ indelible_status indelible_survey(const indelible_flash *flash,
 indelible_status indelible_setup(const indelible_config *config, indelible_error *error);
 
 /**
+ * Bytes that a key with a value takes of `kv_capacity`, and programs when it
+ * is put. 0 where `layout` is NULL or was not made by this library.
+ */
+uint64_t indelible_record_size(const indelible_layout *layout,
+                               uint32_t key_len,
+                               uint64_t value_len);
+
+/**
+ * How often keys can be updated, all of them together, until the flash has
+ * been erased `rated_erases` times: an estimate. `record_size` is that of one
+ * key and value, `live_bytes` its sum over all keys. 0 where they do not fit.
+ */
+uint64_t indelible_lifetime_updates(const indelible_layout *layout,
+                                    uint64_t record_size,
+                                    uint64_t live_bytes,
+                                    uint32_t rated_erases);
+
+/**
+ * How many appends of `len` bytes the logs take, all of them together, until
+ * the flash has been erased `rated_erases` times: an estimate.
+ */
+uint64_t indelible_lifetime_appends(const indelible_layout *layout,
+                                    uint64_t len,
+                                    uint32_t rated_erases);
+
+/**
  * Opens the store on the flash. What an unclean end left is put right, with a
  * few writes, before it returns. Reads each segment's head, the ledger from
  * its newest checkpoint and the head of each record.
@@ -1147,7 +1166,7 @@ indelible_status indelible_delete(indelible_store *store,
 /**
  * How much room is left for keys. Logs have their own: `indelible_log`.
  *
- * Touches no flash.
+ * Constant time; touches no flash.
  */
 indelible_status indelible_get_room(indelible_store *store, indelible_room *room);
 
@@ -1231,8 +1250,8 @@ indelible_status indelible_abort(indelible_store *store);
  * the ledger. Calls `visit` (may be NULL) for each item that is damaged or was
  * healed, and counts in `checked` (may be NULL).
  *
- * Returns INDELIBLE_OK also where damage was found. A watchdog is best fed by
- * the `read` callback.
+ * Returns INDELIBLE_OK also where damage was found. For a watchdog see
+ * `indelible_check_some`.
  *
  * Errors: INDELIBLE_ERR_FLASH.
  */
@@ -1240,6 +1259,22 @@ indelible_status indelible_check(indelible_store *store,
                                  indelible_found visit,
                                  void *context,
                                  indelible_checked *checked);
+
+/**
+ * The same in steps: at most `steps` more of the check that is under way, or
+ * of a new one where none is. A step looks at one record or one block of a
+ * log. `checked` (may be NULL) gets what was counted since it began, `more`
+ * gets 0 where that is all, else 1. The store may be used between the calls;
+ * what is written meanwhile may be looked at or not.
+ *
+ * Errors: INDELIBLE_ERR_FLASH; the next call tries the same step again.
+ */
+indelible_status indelible_check_some(indelible_store *store,
+                                      uint32_t steps,
+                                      indelible_found visit,
+                                      void *context,
+                                      indelible_checked *checked,
+                                      uint8_t *more);
 
 /**
  * Idle work: reclaims and erases ahead of need, at most `budget` steps. A step

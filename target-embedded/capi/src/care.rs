@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use indelible::{Checked, Finding, Stats};
+use indelible::{CheckCursor, Checked, Finding, Stats};
 
 use crate::handle::{indelible_store, with_open};
 use crate::status::{self, indelible_item, indelible_status, wide};
@@ -77,8 +77,8 @@ pub type indelible_found =
 /// the ledger. Calls `visit` (may be NULL) for each item that is damaged or was
 /// healed, and counts in `checked` (may be NULL).
 ///
-/// Returns INDELIBLE_OK also where damage was found. A watchdog is best fed by
-/// the `read` callback.
+/// Returns INDELIBLE_OK also where damage was found. For a watchdog see
+/// `indelible_check_some`.
 ///
 /// Errors: INDELIBLE_ERR_FLASH.
 #[unsafe(no_mangle)]
@@ -99,6 +99,49 @@ pub unsafe extern "C" fn indelible_check(
                 }
             })?;
             out.set(all.into());
+            Ok(())
+        })
+    }
+}
+
+/// The same in steps: at most `steps` more of the check that is under way, or
+/// of a new one where none is. A step looks at one record or one block of a
+/// log. `checked` (may be NULL) gets what was counted since it began, `more`
+/// gets 0 where that is all, else 1. The store may be used between the calls;
+/// what is written meanwhile may be looked at or not.
+///
+/// Errors: INDELIBLE_ERR_FLASH; the next call tries the same step again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_check_some(
+    store: *mut indelible_store,
+    steps: u32,
+    visit: indelible_found,
+    context: *mut c_void,
+    checked: *mut indelible_checked,
+    more: *mut u8,
+) -> indelible_status {
+    // SAFETY: as the header asks.
+    unsafe {
+        with_open(store, |open| {
+            let out = open.lent.out(checked)?;
+            let out_more = open.lent.out(more)?.required()?;
+            let mut visit = |finding: Finding<'_>| {
+                if let Some(visit) = visit {
+                    // A callback as the header asks; the finding outlives it.
+                    visit(context, &finding.into());
+                }
+            };
+            let mut goes_on = true;
+            let mut left = steps;
+            while goes_on && left > 0 {
+                goes_on = open.store.check_step(open.check, &mut visit)?;
+                left = left.saturating_sub(1);
+            }
+            out.set(open.check.checked().into());
+            if !goes_on {
+                *open.check = CheckCursor::default();
+            }
+            out_more.set(goes_on.into());
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 use core::ptr::{addr_of, addr_of_mut};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use indelible::{HashIndex, Store};
+use indelible::{CheckCursor, HashIndex, Store};
 
 use crate::arguments::{Lent, Run, aligned_to_8};
 use crate::flash::Flash;
@@ -44,6 +44,8 @@ pub(crate) struct Handle {
     seal: usize,
     lent: Lent,
     last: indelible_error,
+    /// How far `indelible_check_some` is.
+    check: MaybeUninit<CheckCursor>,
     /// Where `indelible_next` keeps the key that it goes on from.
     key: MaybeUninit<&'static mut [u8]>,
 }
@@ -70,6 +72,7 @@ const SEAL: usize = 0x1DE1_1B1E;
 pub(crate) struct Open<'h> {
     pub store: &'h mut CStore,
     pub staging: &'h mut bool,
+    pub check: &'h mut CheckCursor,
     pub key: &'h mut [u8],
     pub lent: Lent,
 }
@@ -150,6 +153,7 @@ impl Locked {
             Open {
                 store: (*store_of(self.0)).assume_init_mut(),
                 staging: &mut *addr_of_mut!((*self.0).staging),
+                check: (*addr_of_mut!((*self.0).check)).assume_init_mut(),
                 key: (*addr_of_mut!((*self.0).key)).assume_init_mut(),
                 lent: addr_of!((*self.0).lent).read(),
             }
@@ -229,6 +233,7 @@ pub(crate) unsafe fn fill(
             addr_of_mut!((*at).lent).write(lent);
             addr_of_mut!((*at).last).write(indelible_error::NONE);
             addr_of_mut!((*at).staging).write(false);
+            addr_of_mut!((*at).check).write(MaybeUninit::new(CheckCursor::default()));
             addr_of_mut!((*at).seal).write(at.addr() ^ SEAL);
         }
     }))

@@ -253,21 +253,18 @@ pub unsafe extern "C" fn indelible_delete(
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct indelible_room {
-    /// Bytes of keys and values with their framing that fit.
-    pub capacity: u64,
-    /// Bytes of them that are used, marks of deletes included.
-    pub used: u64,
-    /// Bytes that are left.
+    /// Bytes of keys and values with their framing: `indelible_record_size`
+    /// says what one takes.
     pub left: u64,
+    /// Index entries: keys, lists, elements, pieces of values.
+    pub entries_left: u64,
     /// Keys that are there.
     pub keys: u64,
-    /// Index entries that are left: keys, lists, elements, pieces of values.
-    pub entries_left: u64,
 }
 
 /// How much room is left for keys. Logs have their own: `indelible_log`.
 ///
-/// Touches no flash.
+/// Constant time; touches no flash.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn indelible_get_room(
     store: *mut indelible_store,
@@ -277,13 +274,11 @@ pub unsafe extern "C" fn indelible_get_room(
     unsafe {
         with_open(store, |open| {
             let out = open.lent.out(room)?.required()?;
-            let stats = open.store.stats();
+            let room = open.store.room();
             out.set(indelible_room {
-                capacity: stats.kv_capacity,
-                used: stats.live_bytes,
-                left: stats.kv_capacity.saturating_sub(stats.live_bytes),
-                keys: stats.keys,
-                entries_left: wide(stats.index_capacity.saturating_sub(stats.index_len)),
+                left: room.record_bytes,
+                entries_left: wide(room.entries),
+                keys: open.store.len(),
             });
             Ok(())
         })

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use indelible::{Config, Layout, setup};
+use indelible::{Config, Geometry, Layout, Order, setup};
 
 use crate::arguments::{Lent, fetch};
 use crate::flash::{Flash, indelible_flash};
@@ -103,7 +103,7 @@ impl From<Layout> for indelible_layout {
             write_unit: layout.geometry.write_unit,
             erase_unit: layout.geometry.erase_unit,
             blank: layout.geometry.blank,
-            order: (layout.geometry.order == indelible::Order::Unordered).into(),
+            order: (layout.geometry.order == Order::Unordered).into(),
         }
     }
 }
@@ -244,4 +244,75 @@ pub unsafe extern "C" fn indelible_setup(
         let result = indelible_config::fetch(config).and_then(|config| config.set_up());
         tell(result, error)
     }
+}
+
+/// Bytes that a key with a value takes of `kv_capacity`, and programs when it
+/// is put. 0 where `layout` is NULL or was not made by this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_record_size(
+    layout: *const indelible_layout,
+    key_len: u32,
+    value_len: u64,
+) -> u64 {
+    // SAFETY: NULL or as the header asks.
+    let layout = unsafe { fetch(layout) }.ok().and_then(core_layout);
+    layout.map_or(0, |layout| layout.record_len(key_len, value_len))
+}
+
+/// How often keys can be updated, all of them together, until the flash has
+/// been erased `rated_erases` times: an estimate. `record_size` is that of one
+/// key and value, `live_bytes` its sum over all keys. 0 where they do not fit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_lifetime_updates(
+    layout: *const indelible_layout,
+    record_size: u64,
+    live_bytes: u64,
+    rated_erases: u32,
+) -> u64 {
+    // SAFETY: NULL or as the header asks.
+    let layout = unsafe { fetch(layout) }.ok().and_then(core_layout);
+    layout.map_or(0, |layout| {
+        layout.updates(record_size, live_bytes, rated_erases)
+    })
+}
+
+/// How many appends of `len` bytes the logs take, all of them together, until
+/// the flash has been erased `rated_erases` times: an estimate.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn indelible_lifetime_appends(
+    layout: *const indelible_layout,
+    len: u64,
+    rated_erases: u32,
+) -> u64 {
+    // SAFETY: NULL or as the header asks.
+    let layout = unsafe { fetch(layout) }.ok().and_then(core_layout);
+    layout.map_or(0, |layout| layout.appends(len, rated_erases))
+}
+
+/// The core's layout again: planned anew for the same geometry, so that numbers
+/// that nobody made are refused.
+fn core_layout(layout: indelible_layout) -> Option<Layout> {
+    let geometry = Geometry {
+        capacity: layout.capacity,
+        write_unit: layout.write_unit,
+        erase_unit: layout.erase_unit,
+        blank: layout.blank,
+        order: match layout.order {
+            0 => Order::Ordered,
+            _ => Order::Unordered,
+        },
+    };
+    let config = Config {
+        id: 0,
+        nonce: 0,
+        segment_size: Some(layout.segment_size),
+        logs: &[],
+    };
+    let planned = Layout::plan(geometry, &config).ok()?;
+    Some(Layout {
+        logs: layout.logs,
+        ring: layout.ring.min(planned.segments),
+        kv_capacity: layout.kv_capacity,
+        ..planned
+    })
 }

@@ -151,6 +151,8 @@ static void keys(void) {
     indelible_config config = make_config(&flash, 0);
     indelible_report report;
     indelible_room room;
+    indelible_layout layout;
+    uint64_t left;
     char value[2000], big[2000];
     size_t len = 99, i;
     uint64_t length = 0;
@@ -197,7 +199,17 @@ static void keys(void) {
     EXPECT(INDELIBLE_ERR_KEY_TOO_LONG, indelible_put(&store, big, KEY_MAX + 1, "x", 1));
     CHECK(last().needed == KEY_MAX + 1 && last().available == KEY_MAX);
     OK(indelible_get_room(&store, &room));
-    CHECK(room.keys == 3 && room.used > 2000 && room.left == room.capacity - room.used);
+    left = room.left;
+    CHECK(room.keys == 3 && room.entries_left < KEYS);
+    OK(indelible_survey(&config.flash, &layout, NULL));
+    CHECK(indelible_record_size(&layout, 16, 32) == 56 && indelible_record_size(NULL, 16, 32) == 0);
+    OK(indelible_put(&store, "room", 4, big, 100));
+    OK(indelible_get_room(&store, &room));
+    CHECK(left - room.left == indelible_record_size(&layout, 4, 100) && room.keys == 4);
+    OK(indelible_delete(&store, "room", 4));
+    CHECK(indelible_lifetime_updates(&layout, 56, 5600, 10000) > 1000000);
+    CHECK(indelible_lifetime_updates(&layout, 56, SIZE, 10000) == 0);
+    CHECK(indelible_lifetime_appends(&layout, 32, 10000) > 1000000);
     for (i = 0; i < 400; i++) {
         indelible_status status;
         char key[16];
@@ -493,10 +505,12 @@ static void care(void) {
     indelible_status status;
     uint8_t more = 1, *at;
     char value[64];
-    found seen;
+    indelible_checked partly;
+    found seen, again;
     size_t len;
-    int i;
+    int i, calls;
 
+    memset(&again, 0, sizeof again);
     OK(indelible_open_or_setup(&store, &config, NULL));
     for (i = 0; i < 600; i++) {
         sprintf(value, "%d", i);
@@ -536,6 +550,15 @@ static void care(void) {
     memset(&seen, 0, sizeof seen);
     OK(indelible_check(&store, note, &seen, &checked));
     CHECK(seen.damaged >= 1 && checked.damaged == (uint64_t)seen.damaged);
+    /* In steps the same is found. */
+    for (calls = 0, more = 1; more; calls++) {
+        OK(indelible_check_some(&store, 3, note, &again, &partly, &more));
+        OK(indelible_exists(&store, "1", 1));
+    }
+    CHECK(calls > 5 && again.damaged == seen.damaged && again.address == seen.address);
+    CHECK(memcmp(&partly, &checked, sizeof checked) == 0);
+    OK(indelible_check_some(&store, 0, NULL, NULL, &partly, &more));
+    CHECK(more == 1 && partly.frames == 0);
     OK(indelible_check(&store, NULL, NULL, NULL));
     OK(indelible_put(&store, "behind", 6, "seals what was before", 21));
     (void)indelible_close(&store);
