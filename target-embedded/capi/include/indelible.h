@@ -88,12 +88,12 @@
 /**
  * Bytes of the store object where pointers have 32 bits.
  */
-#define INDELIBLE_STORE_SIZE_32 960
+#define INDELIBLE_STORE_SIZE_32 1088
 
 /**
  * Bytes of the store object where pointers have 64 bits.
  */
-#define INDELIBLE_STORE_SIZE_64 1216
+#define INDELIBLE_STORE_SIZE_64 1280
 
 /**
  * Bytes of memory for each segment.
@@ -240,7 +240,8 @@ enum indelible_status
      */
     INDELIBLE_ERR_DOUBTFUL = 26,
     /**
-     * No store was found, or power failed while one was set up.
+     * No store was found: the flash is blank, or in use from `address` on, or
+     * power failed while a store was set up.
      */
     INDELIBLE_ERR_NOT_A_STORE = 27,
     /**
@@ -406,7 +407,7 @@ enum indelible_flag
      */
     INDELIBLE_FLAG_TWO_SYNCS = 2,
     /**
-     * `indelible_open_or_setup` sets up over foreign bytes too.
+     * `indelible_open_or_setup` sets up over bytes that are no store's too.
      */
     INDELIBLE_FLAG_OVERWRITE = 4,
 };
@@ -584,8 +585,8 @@ typedef struct {
      */
     uint32_t flags;
     /**
-     * The store's id, given at setup and compared at open; both parts 0 for
-     * any.
+     * The store's id, given at setup and compared at open. Both parts 0 are an
+     * id like any other, but that `indelible_open` takes any store then.
      */
     uint64_t id_high;
     /**
@@ -980,13 +981,14 @@ indelible_status indelible_survey(const indelible_flash *flash,
 
 /**
  * Makes an empty store on the flash, whatever was there: also the factory
- * reset of a closed one. Erases what is not blank. Uses no memory. Power may
- * fail meanwhile: then there is no store, or the new one, empty, or, if it
- * failed early, the old one, perhaps damaged; do it again.
+ * reset of a closed one. Erases what is not blank. Uses no memory.
+ *
+ * Power may fail meanwhile: the next `indelible_open_or_setup` finds the old
+ * store, whole, or finishes this. `indelible_open` does not.
  *
  * Errors: INDELIBLE_ERR_GEOMETRY with the limit that is met,
- * INDELIBLE_ERR_FLASH, INDELIBLE_ERR_ARGUMENT. `error` gets the details; it
- * may be NULL.
+ * INDELIBLE_ERR_FLASH, INDELIBLE_ERR_ARGUMENT, INDELIBLE_ERR_READ_ONLY.
+ * `error` gets the details; it may be NULL.
  */
 indelible_status indelible_setup(const indelible_config *config, indelible_error *error);
 
@@ -1035,18 +1037,15 @@ indelible_status indelible_open(indelible_store *store,
 
 /**
  * What firmware wants when it boots: opens the store; where there is none,
- * because the flash is blank or power failed while one was set up on it, sets
- * it up first.
+ * because the flash is blank, or power failed while one was set up or reset,
+ * sets it up.
  *
- * It does so only where nothing can be lost: where all bytes are blank but
- * those that a new store begins with. Other flash, and stores that are damaged
- * or of another id or version, are left alone, with the error. So is a flash
- * whose first sector power left half-erased while the store was set up, for it
- * looks like a damaged store; INDELIBLE_FLAG_OVERWRITE takes that too, and
- * whatever else is INDELIBLE_ERR_NOT_A_STORE: for devices that are known to be
- * new.
+ * Bytes that are no store's are left alone, with INDELIBLE_ERR_NOT_A_STORE and
+ * the first of them in `address`, unless INDELIBLE_FLAG_OVERWRITE is given. So
+ * are stores that are damaged beyond reading, or of another id or version.
  *
- * Where there is no store it reads all of the flash.
+ * Reads 20 bytes a segment more than `indelible_open`; where there is no store
+ * all of the flash.
  *
  * Errors: as `indelible_open` and `indelible_setup`.
  */

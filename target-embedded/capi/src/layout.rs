@@ -2,7 +2,8 @@
 
 use core::ffi::c_void;
 
-use indelible::{Config, Geometry, Layout, Order, setup};
+use indelible::{Config, Error, Geometry, Layout, Medium, Operation, Order};
+use indelible_embedded::factory_reset;
 
 use crate::arguments::{Lent, fetch};
 use crate::flash::{Flash, indelible_flash};
@@ -24,8 +25,8 @@ pub struct indelible_config {
     pub sizes: indelible_sizes,
     /// `INDELIBLE_FLAG_...`, added together.
     pub flags: u32,
-    /// The store's id, given at setup and compared at open; both parts 0 for
-    /// any.
+    /// The store's id, given at setup and compared at open. Both parts 0 are an
+    /// id like any other, but that `indelible_open` takes any store then.
     pub id_high: u64,
     /// The lower half of the id.
     pub id_low: u64,
@@ -50,7 +51,7 @@ pub enum indelible_flag {
     /// mark: a fault that undoes whole words of the newest commit is then known
     /// as damage as well.
     INDELIBLE_FLAG_TWO_SYNCS = 2,
-    /// `indelible_open_or_setup` sets up over foreign bytes too.
+    /// `indelible_open_or_setup` sets up over bytes that are no store's too.
     INDELIBLE_FLAG_OVERWRITE = 4,
 }
 
@@ -166,6 +167,7 @@ impl indelible_config {
     ///
     /// # Safety
     /// As the header asks.
+    #[inline(never)]
     pub(crate) unsafe fn set_up(&self) -> Result<(), indelible_error> {
         if self.read_only() {
             return Err(indelible_status::INDELIBLE_ERR_READ_ONLY.into());
@@ -173,9 +175,30 @@ impl indelible_config {
         let mut flash = Flash::new(&self.flash, false)?;
         // SAFETY: the caller's promise.
         let config = unsafe { self.core()? };
-        let layout = setup(&mut flash, &config)?;
-        crate::create::blank_as_told(&flash, &layout)
+        let layout = factory_reset(&mut flash, &config)?;
+        blank_as_told(&flash, &layout)
     }
+}
+
+/// The end of the first segment was just erased: it tells whether `blank` is
+/// what an erased byte reads as.
+fn blank_as_told(flash: &Flash, layout: &Layout) -> Result<(), indelible_error> {
+    let mut last = [0u8; 1];
+    let at = u64::from(layout.segment_size).saturating_sub(1);
+    flash.read(at, &mut last).map_err(|cause| Error::Medium {
+        operation: Operation::Read,
+        at,
+        cause,
+    })?;
+    let ([found], told) = (last, layout.geometry.blank);
+    if found == told {
+        return Ok(());
+    }
+    Err(indelible_error::geometry(
+        c"blank byte",
+        found.into(),
+        told.into(),
+    ))
 }
 
 /// What `indelible_setup` would make of `config`: sizes for its memory, before
@@ -194,7 +217,7 @@ pub unsafe extern "C" fn indelible_plan(
         let planned = || {
             let out = Lent::NOTHING.out(layout)?.required()?;
             let config = indelible_config::fetch(config)?;
-            let geometry = indelible::Medium::geometry(&Flash::new(&config.flash, false)?);
+            let geometry = Flash::new(&config.flash, false)?.geometry();
             out.set(Layout::plan(geometry, &config.core()?)?.into());
             Ok(())
         };
@@ -227,13 +250,14 @@ pub unsafe extern "C" fn indelible_survey(
 }
 
 /// Makes an empty store on the flash, whatever was there: also the factory
-/// reset of a closed one. Erases what is not blank. Uses no memory. Power may
-/// fail meanwhile: then there is no store, or the new one, empty, or, if it
-/// failed early, the old one, perhaps damaged; do it again.
+/// reset of a closed one. Erases what is not blank. Uses no memory.
+///
+/// Power may fail meanwhile: the next `indelible_open_or_setup` finds the old
+/// store, whole, or finishes this. `indelible_open` does not.
 ///
 /// Errors: INDELIBLE_ERR_GEOMETRY with the limit that is met,
-/// INDELIBLE_ERR_FLASH, INDELIBLE_ERR_ARGUMENT. `error` gets the details; it
-/// may be NULL.
+/// INDELIBLE_ERR_FLASH, INDELIBLE_ERR_ARGUMENT, INDELIBLE_ERR_READ_ONLY.
+/// `error` gets the details; it may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn indelible_setup(
     config: *const indelible_config,

@@ -7,7 +7,7 @@
 //! * `flash`: the core's medium over a struct of C callbacks;
 //! * `memory`: how large the lent memory is, and how the tables lie in it;
 //! * `handle`: the store object, which refuses whoever comes in between;
-//! * `layout`, `create`, `open`, `kv`, `transaction`, `log`, `list`, `scan`, `care`: the
+//! * `layout`, `open`, `kv`, `transaction`, `log`, `list`, `scan`, `care`: the
 //!   functions, each a thin layer over the core's of the same name.
 //!
 //! The header is generated from this crate and is what C programs are to read.
@@ -31,7 +31,6 @@ mod memory;
 
 mod handle;
 
-mod create;
 mod layout;
 mod open;
 

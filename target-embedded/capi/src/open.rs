@@ -1,15 +1,17 @@
 //! Opening and closing.
 
 use indelible::report::Hit;
-use indelible::{HashIndex, Mode, Report};
+use indelible::{HashIndex, Memory, Mode, Report};
+use indelible_embedded::{Found, open_or_setup};
 
 use crate::arguments::{Lent, Out, Run};
-use crate::create::create;
 use crate::flash::Flash;
 use crate::handle::{self, Beside, CStore, Slot, indelible_store};
 use crate::layout::{indelible_config, indelible_flag};
 use crate::memory::divide;
 use crate::status::{indelible_error, indelible_item, indelible_status, log_number};
+
+use indelible_status::INDELIBLE_ERR_NOT_A_STORE;
 
 /// How many damages a report lists.
 pub const INDELIBLE_DAMAGES_MAX: usize = 8;
@@ -91,34 +93,74 @@ impl From<&Report> for indelible_report {
     }
 }
 
-/// Opens the store in its memory, and tells what it found. Not inlined: what it
-/// takes of the stack is free again before anything else goes on.
+/// Opens a store that is there.
 ///
 /// # Safety
 /// As the header asks.
-#[inline(never)]
-pub(crate) unsafe fn start(
+unsafe fn start(
     config: &indelible_config,
     slot: &mut Slot<'_>,
     report: Out<indelible_report>,
 ) -> Result<Beside, indelible_error> {
-    let read_only = config.read_only();
-    let flash = Flash::new(&config.flash, read_only)?;
-    // SAFETY: the caller's promise: the memory is lent until close, and to this
-    // store alone.
-    let divided = unsafe { divide(config.memory, config.memory_len, &config.sizes)? };
     let id = Some(config.id()).filter(|id| *id != 0);
-    let mode = if read_only {
+    let mode = if config.read_only() {
         Mode::ReadOnly
     } else {
         Mode::ReadWrite
     };
-    let index = HashIndex::new(divided.slots);
-    let (store, found) = CStore::start(flash, index, divided.tables, id, mode)?;
+    // SAFETY: the caller's promise.
+    unsafe {
+        open(config, slot, |flash, index, memory| {
+            let (store, found) = CStore::start(flash, index, memory, id, mode)?;
+            report.set((&found).into());
+            Ok(store)
+        })
+    }
+}
+
+/// Opens a store, or sets one up where there is none.
+///
+/// # Safety
+/// As the header asks.
+unsafe fn boot(
+    config: &indelible_config,
+    slot: &mut Slot<'_>,
+    report: Out<indelible_report>,
+) -> Result<Beside, indelible_error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let core = config.core()?;
+        open(config, slot, |flash, index, memory| {
+            let (store, found, what) = open_or_setup(flash, index, memory, &core)?;
+            report.set(indelible_report {
+                created: (what != Found::Store).into(),
+                ..(&found).into()
+            });
+            Ok(store)
+        })
+    }
+}
+
+/// Divides the lent memory and puts the store that `make` makes with it into
+/// its slot. Not inlined: what it takes of the stack is free again before
+/// anything else goes on.
+///
+/// # Safety
+/// As the header asks.
+#[inline(never)]
+unsafe fn open(
+    config: &indelible_config,
+    slot: &mut Slot<'_>,
+    make: impl FnOnce(Flash, HashIndex<'static>, Memory<'static>) -> Result<CStore, indelible_error>,
+) -> Result<Beside, indelible_error> {
+    let flash = Flash::new(&config.flash, config.read_only())?;
+    // SAFETY: the caller's promise: the memory is lent until close, and to this
+    // store alone.
+    let divided = unsafe { divide(config.memory, config.memory_len, &config.sizes)? };
+    let store = make(flash, HashIndex::new(divided.slots), divided.tables)?;
     slot.store
         .write(store)
         .set_two_flushes(indelible_flag::INDELIBLE_FLAG_TWO_SYNCS.is_set(config.flags));
-    report.set((&found).into());
     Ok(Beside {
         key: divided.key,
         memory: divided.run,
@@ -169,18 +211,15 @@ pub unsafe extern "C" fn indelible_open(
 }
 
 /// What firmware wants when it boots: opens the store; where there is none,
-/// because the flash is blank or power failed while one was set up on it, sets
-/// it up first.
+/// because the flash is blank, or power failed while one was set up or reset,
+/// sets it up.
 ///
-/// It does so only where nothing can be lost: where all bytes are blank but
-/// those that a new store begins with. Other flash, and stores that are damaged
-/// or of another id or version, are left alone, with the error. So is a flash
-/// whose first sector power left half-erased while the store was set up, for it
-/// looks like a damaged store; INDELIBLE_FLAG_OVERWRITE takes that too, and
-/// whatever else is INDELIBLE_ERR_NOT_A_STORE: for devices that are known to be
-/// new.
+/// Bytes that are no store's are left alone, with INDELIBLE_ERR_NOT_A_STORE and
+/// the first of them in `address`, unless INDELIBLE_FLAG_OVERWRITE is given. So
+/// are stores that are damaged beyond reading, or of another id or version.
 ///
-/// Where there is no store it reads all of the flash.
+/// Reads 20 bytes a segment more than `indelible_open`; where there is no store
+/// all of the flash.
 ///
 /// Errors: as `indelible_open` and `indelible_setup`.
 #[unsafe(no_mangle)]
@@ -194,10 +233,14 @@ pub unsafe extern "C" fn indelible_open_or_setup(
         handle::fill(store, |slot| {
             let config = indelible_config::fetch(config)?;
             let report = place_of(report, slot.own, &config)?;
-            match start(&config, slot, report) {
-                Err(error) if error.status == indelible_status::INDELIBLE_ERR_NOT_A_STORE => {
-                    create(&config)?;
-                    let opened = start(&config, slot, report)?;
+            if config.read_only() {
+                return start(&config, slot, report);
+            }
+            let overwrite = indelible_flag::INDELIBLE_FLAG_OVERWRITE.is_set(config.flags);
+            match boot(&config, slot, report) {
+                Err(error) if overwrite && error.status == INDELIBLE_ERR_NOT_A_STORE => {
+                    config.set_up()?;
+                    let opened = boot(&config, slot, report)?;
                     report.change(|report| report.created = 1);
                     Ok(opened)
                 }

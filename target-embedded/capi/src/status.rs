@@ -3,6 +3,7 @@
 use core::ffi::{c_char, c_int};
 
 use indelible::{Error, GeometryError, Item, Operation};
+use indelible_embedded::BootError;
 
 use crate::arguments::Lent;
 use crate::flash::Cause;
@@ -76,7 +77,8 @@ pub enum indelible_status {
     /// Damage at `address` may have held a newer version of this key: the
     /// answer known is withheld. See `indelible_accept_damage`.
     INDELIBLE_ERR_DOUBTFUL = 26,
-    /// No store was found, or power failed while one was set up.
+    /// No store was found: the flash is blank, or in use from `address` on, or
+    /// power failed while a store was set up.
     INDELIBLE_ERR_NOT_A_STORE = 27,
     /// The store has another id.
     INDELIBLE_ERR_ID_MISMATCH = 28,
@@ -342,6 +344,16 @@ impl From<Error<Cause>> for indelible_error {
                 Self::limit(INDELIBLE_ERR_BUFFER_TOO_SMALL, wide(needed), 0)
             }
             Error::SequenceExhausted => Self::of(INDELIBLE_ERR_SEQUENCE_EXHAUSTED),
+            _ => Self::of(INDELIBLE_ERR_OTHER),
+        }
+    }
+}
+
+impl From<BootError<Cause>> for indelible_error {
+    fn from(error: BootError<Cause>) -> Self {
+        match error {
+            BootError::Store(cause) => cause.into(),
+            BootError::Foreign { at } => Self::at(INDELIBLE_ERR_NOT_A_STORE, at),
             _ => Self::of(INDELIBLE_ERR_OTHER),
         }
     }

@@ -4,7 +4,7 @@
 //! `cargo +nightly miri test -p indelible-capi --test soundness` (with
 //! MIRIFLAGS=-Zmiri-permissive-provenance: callbacks hand pointers on).
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing)]
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;

@@ -796,61 +796,96 @@ static void refusals(void) {
     CHECK(flash.violations == 0);
 }
 
-/* Booting a new device. */
+/* Booting a new device, and resetting one. */
 
 static void boots(void) {
     ram_flash flash = make_flash(4, 0xFF, INDELIBLE_ORDERED);
     indelible_config config = make_config(&flash, 0);
     indelible_report report;
-    uint32_t cut, refused = 0;
+    uint32_t cut, setups, kept = 0, fresh = 0;
+    static uint8_t used[SIZE];
+    int i;
 
     /* Foreign bytes are left alone, unless it is said otherwise. */
     memset(bytes + 5 * SEGMENT, 'f', 300);
     EXPECT(INDELIBLE_ERR_NOT_A_STORE, indelible_open_or_setup(&store, &config, &report));
-    CHECK(bytes[5 * SEGMENT] == 'f');
+    CHECK(bytes[5 * SEGMENT] == 'f' && last().address == 5 * SEGMENT);
     config.flags = INDELIBLE_FLAG_OVERWRITE;
-    OK(indelible_open_or_setup(&store, &config, &report));
-    CHECK(report.created == 1);
-    OK(indelible_close(&store));
-    config.flags = 0;
-
-    /* A store that is damaged beyond being known is not set up over. */
-    memset(bytes, 0x42, 40);
-    EXPECT(INDELIBLE_ERR_NOT_A_STORE, indelible_open(&store, &config, NULL));
     OK(indelible_open_or_setup(&store, &config, &report));
     CHECK(report.created == 1);
     OK(indelible_put(&store, "k", 1, "v", 1));
     OK(indelible_close(&store));
-    for (cut = 0; cut < SEGMENTS; cut++)
-        if (memcmp(bytes + cut * SEGMENT, "iNDL", 4) == 0) memset(bytes + cut * SEGMENT, 0x42, 40);
+    OK(indelible_open_or_setup(&store, &config, &report));
+    CHECK(report.created == 0);
+    OK(indelible_exists(&store, "k", 1));
+    OK(indelible_close(&store));
+    config.flags = 0;
+
+    /* A store that is damaged beyond being known is not set up over. */
+    ram_flash_reset(&flash);
+    OK(indelible_open_or_setup(&store, &config, &report));
+    OK(indelible_put(&store, "k", 1, "v", 1));
+    OK(indelible_close(&store));
+    memcpy(used, bytes, SIZE);
+    for (i = 0; i < SEGMENTS; i++)
+        if (memcmp(bytes + i * SEGMENT, "iNDL", 4) == 0) memset(bytes + i * SEGMENT, 0x42, 40);
+    EXPECT(INDELIBLE_ERR_NOT_A_STORE, indelible_open_or_setup(&store, &config, &report));
+    memcpy(bytes, used, SIZE);
+    for (i = 0; i < SEGMENTS; i++)
+        if (memcmp(bytes + i * SEGMENT, "iNDL", 4) == 0) memset(bytes + i * SEGMENT + 16, 0x42, 24);
     EXPECT(INDELIBLE_ERR_NOT_A_STORE, indelible_open_or_setup(&store, &config, &report));
 
-    /* The power fails in the first boot, anywhere: the next one makes it,
-       unless what is left of an erase looks like a damaged store. */
-    for (cut = 1; cut < 1000; cut++) {
+    /* The power fails in the first boot, anywhere: the next one makes it. */
+    for (cut = 1;; cut++) {
         indelible_status status;
         ram_flash_reset(&flash);
         ram_flash_power(&flash, cut);
         status = indelible_open_or_setup(&store, &config, &report);
-        if (status == INDELIBLE_OK) {
-            OK(indelible_close(&store));
-            break;
-        }
-        CHECK(status == INDELIBLE_ERR_FLASH);
+        if (status == INDELIBLE_OK) break;
+        CHECK(status == INDELIBLE_ERR_FLASH && cut < 1000);
         ram_flash_power(&flash, 0);
-        status = indelible_open_or_setup(&store, &config, &report);
-        if (status == INDELIBLE_ERR_NOT_A_STORE) {
-            refused++;
-            config.flags = INDELIBLE_FLAG_OVERWRITE;
-            status = indelible_open_or_setup(&store, &config, &report);
-            config.flags = 0;
-        }
-        OK(status);
+        OK(indelible_open_or_setup(&store, &config, &report));
         OK(indelible_put(&store, "k", 1, "v", 1));
         OK(indelible_close(&store));
     }
-    CHECK(cut > 3 && cut < 1000 && refused <= 1 && flash.violations == 0);
-    printf("setup cut at %lu operations\n", (unsigned long)(cut - 1));
+    OK(indelible_close(&store));
+    setups = cut - 1;
+    CHECK(setups > 3);
+
+    /* And in a reset: the old store, whole, or the new one. */
+    ram_flash_reset(&flash);
+    OK(indelible_open_or_setup(&store, &config, &report));
+    for (i = 0; i < 300; i++) OK(indelible_put(&store, i % 2 ? "a" : "b", 1, &i, sizeof i));
+    OK(indelible_close(&store));
+    memcpy(used, bytes, SIZE);
+    for (cut = 1;; cut++) {
+        indelible_status status;
+        memcpy(bytes, used, SIZE);
+        config.nonce = 0x5EED + cut;
+        ram_flash_power(&flash, cut);
+        status = indelible_setup(&config, NULL);
+        if (status == INDELIBLE_OK) break;
+        CHECK(status == INDELIBLE_ERR_FLASH && cut < 1000);
+        ram_flash_power(&flash, 0);
+        OK(indelible_open_or_setup(&store, &config, &report));
+        CHECK(report.damaged == 0);
+        if (report.created) {
+            fresh++;
+            EXPECT(INDELIBLE_NOT_FOUND, indelible_exists(&store, "a", 1));
+            EXPECT(INDELIBLE_NOT_FOUND, indelible_exists(&store, "b", 1));
+        } else if (indelible_exists(&store, "a", 1) == INDELIBLE_OK) {
+            kept++;
+            OK(indelible_get(&store, "a", 1, &i, sizeof i, NULL));
+            CHECK(i == 299);
+            OK(indelible_get(&store, "b", 1, &i, sizeof i, NULL));
+            CHECK(i == 298);
+        } else {
+            EXPECT(INDELIBLE_NOT_FOUND, indelible_exists(&store, "b", 1));
+        }
+        OK(indelible_close(&store));
+    }
+    CHECK(kept > 0 && fresh > 0 && flash.violations == 0);
+    printf("%lu cuts of a setup, %lu of a reset\n", (unsigned long)setups, (unsigned long)(cut - 1));
 }
 
 /* Power cuts: a workload is cut at each of its operations, and again in the
