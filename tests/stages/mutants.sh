@@ -5,3 +5,6 @@ need_rust
 
 RUSTFLAGS="${RUSTFLAGS:-} --cfg indelible_mutants" \
   cargo test -p indelible-tests --test mutants --target-dir "$target/mutants" -- --nocapture
+# Power cuts at every step find those that show on flash.
+RUSTFLAGS="${RUSTFLAGS:-} --cfg indelible_mutants" \
+  cargo test -p indelible-powercut --test power --target-dir "$target/mutants" mutants -- --nocapture

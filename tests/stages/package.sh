@@ -3,5 +3,5 @@
 need_rust
 
 # A tree with changes may be packed too: this is a check, nothing is published.
-cargo package --workspace --exclude indelible-tests --allow-dirty --target-dir "$target/package"
+cargo package --workspace --exclude indelible-tests --exclude indelible-powercut --allow-dirty --target-dir "$target/package"
 ls -l "$target"/package/package/*.crate
