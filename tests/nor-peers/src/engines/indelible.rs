@@ -159,8 +159,14 @@ impl Engine for Indelible {
             scratch: &mut scratch,
         };
         let index = HashIndex::new(&mut slots);
-        let (store, report) = Open::start(Buffered::new(flash.clone()), index, memory, Some(1), Mode::ReadWrite)
-            .map_err(Fault::of)?;
+        let (store, report) = Open::start(
+            Buffered::new(flash.clone()),
+            index,
+            memory,
+            Some(1),
+            Mode::ReadWrite,
+        )
+        .map_err(Fault::of)?;
         if report.damaged != 0 {
             return Err(Fault::Failed(format!("{:?}", report.damages)));
         }
@@ -212,10 +218,15 @@ impl Store for Session<'_> {
             .store
             .get_head_tail_and_capacity(0)
             .map_err(Fault::of)?;
-        let mut record = [0; RECORD];
-        for at in (span.head..span.tail).step_by(RECORD) {
-            self.store.read(0, at, &mut record).map_err(Fault::of)?;
-            visit(&record);
+        // As many at a time as a small buffer holds: checksums cover more than one.
+        let mut records = [0; 64 * RECORD];
+        let mut at = span.head;
+        while at < span.tail {
+            let len = records.len().min((span.tail - at) as usize);
+            let records = &mut records[..len];
+            self.store.read(0, at, records).map_err(Fault::of)?;
+            records.chunks(RECORD).for_each(&mut *visit);
+            at += len as u64;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod ekv;
 mod indelible;
+#[cfg(feature = "littlefs")]
 mod littlefs;
 mod sequential;
 mod tickv;
@@ -10,6 +11,7 @@ mod wasefire;
 
 pub use self::ekv::Ekv;
 pub use self::indelible::Indelible;
+#[cfg(feature = "littlefs")]
 pub use self::littlefs::Littlefs;
 pub use self::sequential::Sequential;
 pub use self::tickv::Tickv;
@@ -26,6 +28,7 @@ fn with<const WORD: usize, const SECTORS: usize>() -> Vec<Box<dyn Engine>> {
         Box::new(Sequential::<WORD> { cached: false }),
         Box::new(Ekv),
         Box::new(Wasefire),
+        #[cfg(feature = "littlefs")]
         Box::new(Littlefs::<WORD, SECTORS>),
         Box::new(Tickv),
     ]
