@@ -3,6 +3,7 @@
 use core::cmp::Ordering;
 
 use super::{Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
+use crate::math::Saturate;
 
 /// Entries in a node. By measurement 16 to 48 differ little at a million
 /// entries (what counts is memory's latency); 16 walks slower, and larger
@@ -831,7 +832,7 @@ impl Index for OrderedIndex<'_> {
     ) -> Result<bool, E> {
         self.clear();
         let len = usize::try_from(count / 2).unwrap_or(usize::MAX);
-        if count % 2 != 0 || len > self.capacity {
+        if count & 1 == 1 || len > self.capacity {
             return Ok(false);
         }
         if len == 0 {
@@ -849,7 +850,7 @@ impl Index for OrderedIndex<'_> {
 /// they can: with some room in each, unless that leaves too few in them.
 fn loaded_nodes(entries: usize) -> usize {
     let roomy = entries.div_ceil(FAN - FAN / 8);
-    if entries / roomy.max(1) < MIN {
+    if entries.over(roomy) < MIN {
         entries.div_ceil(FAN)
     } else {
         roomy
@@ -859,7 +860,7 @@ fn loaded_nodes(entries: usize) -> usize {
 /// How many of `entries` entries go into each of `nodes` nodes.
 fn shares(entries: usize, nodes: usize) -> impl Iterator<Item = usize> {
     let nodes = nodes.max(1);
-    let (share, more) = (entries / nodes, entries % nodes);
+    let (share, more) = (entries.over(nodes), entries.modulo(nodes));
     (0..nodes).map(move |node| share.saturating_add(usize::from(node < more)))
 }
 
