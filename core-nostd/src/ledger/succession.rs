@@ -61,7 +61,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let payload = u64::from(self.device.shape.payload().max(1));
         let live = u32::try_from(self.live.over(payload)).unwrap_or(u32::MAX);
         let spare = self.record_segments().minus(live).minus(HARD_RESERVE);
-        (spare >> 1).clamp(self.interval, self.interval.times(INTERVAL_GROWTH))
+        (spare >> 1).within(self.interval, self.interval.times(INTERVAL_GROWTH))
     }
 
     /// Whether a root should be written before the next group: few groups of

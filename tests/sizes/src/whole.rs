@@ -5,8 +5,8 @@ use core::hint::black_box;
 
 use indelible::ram::Ram;
 use indelible::{
-    Config, Geometry, Index, Layout, LogState, Maintained, Medium, Memory, Mode, Order, ScanSlot,
-    Segment, StaticMemory, Store, Undo, setup,
+    CheckCursor, Config, Geometry, Index, Layout, LogState, Maintained, Medium, Memory, Mode,
+    Order, ScanSlot, Segment, StaticMemory, Store, Undo, setup,
 };
 
 use crate::{Flash, KEY, LOG_CAPACITY, LOGS, Mailbox, RING, SEGMENT_SIZE, SEGMENTS, UNDO, serve};
@@ -64,6 +64,10 @@ fn serve_once(flash: &mut Flash) -> Option<()> {
     setup(flash, &config).ok()?;
     let layout = Layout::read(flash).ok()?;
     black_box(layout.estimate_records(flash).ok()?);
+    let record = layout.record_len(black_box(16), black_box(32));
+    black_box(layout.updates(record, black_box(1), black_box(2)));
+    black_box(layout.append_len(black_box(16)));
+    black_box(layout.appends(black_box(16), black_box(2)));
     Some(())
 }
 
@@ -221,6 +225,10 @@ fn close() -> Outcome {
         scratch: &mut [0; 16],
     };
     let (store, _) = Store::start(ram, indelible::NoIndex, memory, None, Mode::ReadWrite).ok()?;
+    if black_box(false) {
+        black_box(store.into_medium());
+        return None;
+    }
     store.close().ok().map(|_| 0)
 }
 
@@ -266,6 +274,7 @@ fn look<I: Index>(store: &Store<'_, &mut Flash, I>, mail: &mut Mailbox) -> Outco
         86 => store.medium().geometry().capacity,
         87 => store.log_count() as u64,
         88 => black_box(store.stats()).live_bytes,
+        89 => black_box(store.room()).record_bytes,
         _ => black_box(store.segment_info(mail.log as u32)).used.into(),
     })
 }
@@ -278,6 +287,17 @@ fn check<I: Index>(store: &mut Store<'_, &mut Flash, I>, mail: &mut Mailbox) -> 
                 seen = seen.wrapping_add(black_box(frame).len.into());
             })
             .ok()?,
+        102 => {
+            let mut cursor = CheckCursor::default();
+            let visit = &mut |finding: indelible::Finding<'_>| {
+                seen = seen.wrapping_add(black_box(finding).at);
+            };
+            while store.check_step(&mut cursor, visit).ok()? {}
+            seen = seen.wrapping_add(cursor.checked().frames);
+        }
+        103 => {
+            seen = store.medium_mut().geometry().capacity;
+        }
         _ => {
             let checked = store.check(&mut |finding| {
                 seen = seen.wrapping_add(black_box(finding).at);

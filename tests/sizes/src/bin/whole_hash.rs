@@ -3,6 +3,7 @@
 #![no_std]
 #![no_main]
 
+use indelible::index::Saving;
 use indelible::{HashIndex, StaticMemory};
 use indelible_sizes::firmware;
 use indelible_sizes::whole::{StoreMemory, whole};
@@ -17,5 +18,9 @@ fn main() -> ! {
     let memory = unsafe { &mut *core::ptr::addr_of_mut!(MEMORY) };
     // SAFETY: the only reference.
     let [one, other] = unsafe { &mut *core::ptr::addr_of_mut!(SLOTS) };
-    whole(memory, HashIndex::new(one), HashIndex::new(other))
+    whole(
+        memory,
+        Saving(HashIndex::new(one)),
+        Saving(HashIndex::new(other)),
+    )
 }

@@ -3,6 +3,7 @@
 #![no_std]
 #![no_main]
 
+use indelible::index::Saving;
 use indelible::{OrderedIndex, OrderedNode, StaticMemory};
 use indelible_sizes::firmware;
 use indelible_sizes::whole::{StoreMemory, whole};
@@ -16,5 +17,9 @@ fn main() -> ! {
     let memory = unsafe { &mut *core::ptr::addr_of_mut!(MEMORY) };
     let mut nodes: [[OrderedNode; 8]; 2] = Default::default();
     let [one, other] = &mut nodes;
-    whole(memory, OrderedIndex::new(one), OrderedIndex::new(other))
+    whole(
+        memory,
+        Saving(OrderedIndex::new(one)),
+        Saving(OrderedIndex::new(other)),
+    )
 }
