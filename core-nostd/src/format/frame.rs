@@ -4,9 +4,11 @@
 //! compact | word | key | body | pad | trailer |
 //! long    | word | klen:16 a:16 blen:32 | header sum:32 | key sum:32 | key | body | pad | trailer |
 //! word      kind:4 first:1 last:1 a:7 b:11 check:8       (a = 127, b = 2047: long)
-//! trailer   ordered, compact   sum:32-b, count:b
-//!           ordered, long      sum:32, count:32
-//!           unordered          sum:32, blank words:24, mark:8
+//! trailer   ordered, compact, short   sum:32-b, count:b
+//!           ordered, compact          sum:32, key check:16, 0:16-b, count:b
+//!           ordered, long             sum:32, 0:32-b, count:b
+//!           unordered, compact        sum:32, blank words:8, key check:16, mark:8
+//!           unordered, long           sum:32, blank words:24, mark:8
 //! ```
 //!
 //! `count` is a Berger code: how many programmed bits the last write unit
@@ -234,6 +236,16 @@ impl Frame {
             segment: self.segment,
             seq: self.seq,
             at: self.at,
+        }
+    }
+
+    /// The body, to be copied as it is or healed.
+    pub(crate) fn body(&self) -> Part<'static> {
+        Part::Copy {
+            segment: self.segment,
+            at: self.body_at(),
+            len: self.body_len,
+            flip: self.patch.map(|patch| (self.at.plus(patch.at), patch.mask)),
         }
     }
 

@@ -229,11 +229,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         report: &mut Report,
     ) -> Result<(), Fault<M::Error>> {
         let at = stream.place;
-        let tail = self.tail;
-        self.tail = at;
-        let next = self.resync(at.at.plus(self.device.shape.unit));
-        self.tail = tail;
-        let mut to = next?.map_or(stream.end, |(to, _)| to.min(stream.end));
+        let behind = at.at.plus(self.device.shape.unit);
+        let next = self.device.resync_in(at, behind)?;
+        let mut to = next.map_or(stream.end, |(to, _)| to.min(stream.end));
         let mut until = Shape::rank(at.seq, to);
         if stream.owner == Owner::Cold {
             until = stream.rank;
@@ -357,11 +355,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Enters a record that is newer than everything entered before.
     fn take_in(&mut self, frame: &Frame, scratch: &mut [u8]) -> Result<(), Fault<M::Error>> {
         let key = self.read_key(frame, scratch)?;
-        let place = Place {
-            segment: frame.segment,
-            seq: frame.seq,
-            at: frame.at,
-        };
+        let place = frame.place();
         self.frame_max = self.frame_max.max(frame.len);
         let class = match frame.kind {
             Kind::Delete => return self.take_delete(frame, key),

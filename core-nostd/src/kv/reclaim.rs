@@ -18,7 +18,7 @@ use crate::math::{Saturate, u64_at};
 use crate::medium::Medium;
 use crate::mutants::Mutant;
 use crate::segments::Owner;
-use crate::store::{Group, Place, Store};
+use crate::store::{Place, Store};
 
 /// How far the segment being reclaimed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.free_for_records() < LOW.plus(needed) {
             self.reclaim_share(bytes)?;
         }
-        self.gain(HARD_RESERVE.plus(1).plus(needed).plus(self.copies_due()))?;
+        let mut wanted = HARD_RESERVE.plus(1).plus(needed);
+        let logs = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+        if self.free_for_records() < wanted.plus(logs) {
+            wanted = wanted.plus(self.copies_due());
+        }
+        self.gain(wanted)?;
         if self.table.count(Owner::Blank) == 0 {
             self.table.erase_one(&mut self.device)?;
         }
@@ -159,13 +164,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.write_root(None)?;
             return Ok(self.free_for_records() >= before);
         }
-        self.group = Group {
-            open: true,
-            start: self.tail,
-            live: self.live,
-            tombstones: self.tombstones,
-            ..Group::default()
-        };
+        self.open_group();
         let spec = Spec {
             last: true,
             ..Spec::with(Kind::Meta, Meta::Free.code())
@@ -323,11 +322,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Whether the index points at a damaged record.
     pub(crate) fn is_needed(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
-        let from = self.device.loc(Place {
-            segment: frame.segment,
-            seq: frame.seq,
-            at: frame.at,
-        });
+        let from = self.device.loc(frame.place());
         let mut cursor = self.index.first();
         while let Some((loc, _, next)) = self.index.next(cursor) {
             if loc == from {
@@ -390,11 +385,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Points the index at a record's copy.
     fn moved(&mut self, name: &Name<'_>, frame: &Frame, to: Place) -> Result<(), Fault<M::Error>> {
         let probe = self.probe(name);
-        let from = Place {
-            segment: frame.segment,
-            seq: frame.seq,
-            at: frame.at,
-        };
+        let from = frame.place();
         let (old, new) = (self.device.loc(from), self.device.loc(to));
         let (device, table) = (&self.device, &self.table);
         let mut compare = |loc| device.compare(table, name, loc);
@@ -409,11 +400,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Whether the index points at exactly this record.
     fn is_newest(&self, name: &Name<'_>, frame: &Frame) -> Result<bool, Fault<M::Error>> {
         let probe = self.probe(name);
-        let from = self.device.loc(Place {
-            segment: frame.segment,
-            seq: frame.seq,
-            at: frame.at,
-        });
+        let from = self.device.loc(frame.place());
         let (device, table) = (&self.device, &self.table);
         let found = self.index.find(&probe, &mut |loc| {
             if loc == from {
@@ -495,14 +482,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let shape = self.device.shape;
         let body = match body {
             Some(bytes) => Part::Bytes(bytes),
-            None => Part::Copy {
-                segment: frame.segment,
-                at: frame.body_at(),
-                len: frame.body_len,
-                flip: frame
-                    .patch
-                    .map(|patch| (frame.at.plus(patch.at), patch.mask)),
-            },
+            None => frame.body(),
         };
         let len = frame_len(&shape, frame.kind, frame.key_len, body.len());
         let run = frame_len(&shape, Kind::Run, 0, 8);
@@ -632,14 +612,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Ok(false)
             };
         }
-        let body = Part::Copy {
-            segment: frame.segment,
-            at: frame.body_at(),
-            len: frame.body_len,
-            flip: frame
-                .patch
-                .map(|patch| (frame.at.plus(patch.at), patch.mask)),
-        };
+        let body = frame.body();
         let to = self.frame(&Spec::new(frame.kind), key, &[body])?;
         if frame.kind == Kind::Delete {
             self.take_live(frame.segment, frame.len);

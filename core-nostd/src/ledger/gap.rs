@@ -37,11 +37,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if bits == 0 {
             return Ok(Next::SegmentEnds);
         }
-        let later = self.resync(at.at.plus(shape.unit))?;
+        let later = self.device.resync_in(at, at.at.plus(shape.unit))?;
         if bits == 1 && later.is_none() {
             // One flipped bit in blank space: no frame is that close to blank.
             report.healed_bits = report.healed_bits.plus(1);
-            walk.spoiled = true;
             return Ok(Next::SegmentEnds);
         }
         let sealed = later.is_some_and(|(_, first)| first)
@@ -61,13 +60,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             walk.closed = false;
             walk.open = true;
             walk.damaged = false;
-            walk.spoiled = true;
             return Ok(Next::Stop);
         }
         let to = later.map_or(end.round_up(shape.unit), |(at, _)| at);
         self.damage(Hit::Ledger, at, to.minus(at.at), to, report);
         walk.damaged = true;
-        walk.spoiled = true;
         walk.closed = false;
         if !walk.open {
             walk.open = later.is_none();
@@ -144,12 +141,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
         }
         Ok(false)
-    }
-
-    /// The first whole frame of the segment at or after an offset, and whether
-    /// a group starts there or behind it.
-    pub(crate) fn resync(&self, from: u32) -> Result<Option<(u32, bool)>, Fault<M::Error>> {
-        self.device.resync_in(self.tail, from)
     }
 
     /// Whether the bytes of the newest group's appends are there; `false` is

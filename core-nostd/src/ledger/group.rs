@@ -21,6 +21,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.write_root(None)?;
         }
         self.make_room(bytes)?;
+        self.open_group();
+        let staged = self.stage_freed();
+        if staged.is_err() {
+            self.group.open = false;
+        }
+        staged
+    }
+
+    pub(crate) fn open_group(&mut self) {
         self.group = Group {
             open: true,
             start: self.tail,
@@ -28,11 +37,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             tombstones: self.tombstones,
             ..Group::default()
         };
-        let staged = self.stage_freed();
-        if staged.is_err() {
-            self.group.open = false;
-        }
-        staged
     }
 
     /// Tells in the open group that a reclaimed segment is free.
@@ -158,11 +162,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.flush()?;
             control = Control::CommitFlushed;
         }
+        self.write_control(control, false, &[])
+    }
+
+    /// Writes the control frame that ends a group, its `first` one where it is
+    /// alone in it.
+    pub(crate) fn write_control(
+        &mut self,
+        control: Control,
+        first: bool,
+        body: &[u8],
+    ) -> Result<(), Fault<M::Error>> {
         let spec = Spec {
+            first,
             last: true,
             ..Spec::with(Kind::Control, control.code())
         };
-        self.write_at_tail(&spec, &[], &[])?;
+        self.write_at_tail(&spec, &[], &[Part::Bytes(body)])?;
         Ok(())
     }
 
@@ -232,11 +248,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         }
         if !Mutant::NoAbortMark.on() {
-            let spec = Spec {
-                last: true,
-                ..Spec::with(Kind::Control, Control::Abort.code())
-            };
-            self.write_at_tail(&spec, &[], &[])?;
+            self.write_control(Control::Abort, false, &[])?;
         }
         self.group = Group::default();
         self.flush()?;
@@ -328,13 +340,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !self.fits(len) {
             return Ok(());
         }
-        let control = Spec::with(Kind::Control, Control::Close.code());
-        let spec = Spec {
-            first: true,
-            last: true,
-            ..control
-        };
-        self.write_at_tail(&spec, &[], &[Part::Bytes(body)])?;
+        self.write_control(Control::Close, true, body)?;
         self.flush()
     }
 }

@@ -357,7 +357,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
                 log.frontier = Frontier::Verify;
             }
         }
-        self.root_due = ordered || !walk.closed || walk.spoiled || self.tail_spoiled()?;
+        // Behind a close as behind a cut nothing is written on.
+        self.root_due = true;
         if self.mode == Mode::ReadOnly || walk.closed && report.torn.is_none() {
             return Ok(true);
         }
@@ -379,17 +380,6 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         })
     }
 
-    /// Whether the space behind the ledger's tail is not blank.
-    fn tail_spoiled(&self) -> Result<bool, Fault<M::Error>> {
-        let shape = self.device.shape;
-        let at = self.tail;
-        Ok(self
-            .device
-            .programmed(at.segment, at.at, shape.segment_size)?
-            .0
-            > 0)
-    }
-
     /// The newest group was whole but not the bytes that it appended: it was
     /// cut. Everything of it is taken back by walking again up to it.
     fn undo_newest(&mut self, walk: &mut Walk, report: &mut Report) -> Result<(), Fault<M::Error>> {
@@ -402,7 +392,6 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         let mut again = Report::default();
         *walk = self.walk_until(&mut again, Some(start))?;
         walk.closed = false;
-        walk.spoiled = true;
         let bytes = if start.segment == end.segment {
             end.at.minus(start.at)
         } else {

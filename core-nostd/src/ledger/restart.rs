@@ -7,7 +7,7 @@ use crate::format::frame::Seen;
 use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::medium::Medium;
-use crate::multilog::{Frontier, split};
+use crate::multilog::{Frontier, LogState, split};
 use crate::mutants::Mutant;
 use crate::store::{Place, Store};
 
@@ -15,7 +15,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The first writes after an unclean end: logs that the newest group
     /// touched go on in copies, then a new root records every cut.
     pub(crate) fn restart(&mut self, walk: &Walk) -> Result<bool, Fault<M::Error>> {
-        self.root_due = true;
         self.erase_cut_roots()?;
         if !self.device.shape.ordered() {
             self.copy_tails(walk)?;
@@ -37,9 +36,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn renew_tails(&mut self, walk: &Walk) -> Result<(), Fault<M::Error>> {
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
-            let (_, within) = split(&self.device.shape, state.committed.tail);
-            let renewed = state.frontier == Frontier::Known || within == 0;
-            if renewed || state.broken || !walk.newest_logs.has(log) || Mutant::NoCopyOn.on() {
+            if state.frontier == Frontier::Known || !self.tail_in_doubt(walk, log, &state) {
                 continue;
             }
             match self.renew_tail(log) {
@@ -69,12 +66,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let shape = self.device.shape;
         for log in 0..self.logs.len() {
             let state = *self.log(log)?;
-            let (n, within) = split(&shape, state.committed.tail);
-            if !walk.newest_logs.has(log) || within == 0 || state.broken || Mutant::NoCopyOn.on() {
-                continue;
-            }
-            if self.table.free() < 2 {
-                // The last one is the root's.
+            // The last free segment is the root's.
+            if !self.tail_in_doubt(walk, log, &state) || self.table.free() < 2 {
                 continue;
             }
             let segment = match self.copy_tail(log) {
@@ -83,6 +76,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Err(fault) if fault.is_full() => continue,
                 Err(other) => return Err(other),
             };
+            let (n, _) = split(&shape, state.committed.tail);
             let old = self.log_segment(&state, n);
             self.map_log(log, n, segment);
             if let Some(row) = self.table.row(old) {
@@ -93,6 +87,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a log's tail stands in a segment that the newest group wrote to.
+    fn tail_in_doubt(&self, walk: &Walk, log: usize, state: &LogState) -> bool {
+        let (_, within) = split(&self.device.shape, state.committed.tail);
+        walk.newest_logs.has(log) && within > 0 && !state.broken && !Mutant::NoCopyOn.on()
     }
 
     /// The part of the newest group that may not be on the medium for good: on

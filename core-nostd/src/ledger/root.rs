@@ -5,6 +5,7 @@ use crate::format::checkpoint::{Fixed, LOG_ROW, SEGMENT_ROW, encode_segment, sec
 use crate::format::frame::{Control, Kind, Part, Spec, frame_len};
 use crate::format::header::Stream;
 use crate::index::Index;
+use crate::layout::{checkpoint_len, remainders_len};
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::multilog::LogSet;
@@ -24,6 +25,51 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let inherited = self.root_due && self.device.shape.ordered();
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
+        let old = self.open_root()?;
+        let newest = newest.filter(|_| !Mutant::NoCopyOn.on());
+        let inside = match &newest {
+            Some(newest) => self.fits_in_root(newest)?,
+            None => true,
+        };
+        if !inside && self.device.shape.ordered() {
+            return Ok(false);
+        }
+        let (inside, behind) = if inside {
+            (newest, None)
+        } else {
+            (None, newest)
+        };
+        if let Some(newest) = &inside {
+            self.leave_behind(newest);
+        }
+        self.write_checkpoint()?;
+        self.write_remainders()?;
+        if let Some(newest) = inside
+            && !self.take_over(&newest)?
+        {
+            return Ok(false);
+        }
+        self.write_control(Control::Commit, false, &[])?;
+        self.confirm()?;
+        if let Some(newest) = behind {
+            self.copy_on(newest.from, newest.to)?;
+        }
+        if !Mutant::NoRootFlush.on() {
+            self.flush()?;
+        }
+        self.group = Group {
+            start: self.tail,
+            frames: 0,
+            ..outer
+        };
+        self.root_is_durable();
+        let due = !inherited && !Mutant::LinkBeforeRoot.on();
+        self.link_due = due.then_some(old);
+        Ok(true)
+    }
+
+    /// Opens a segment for a root and makes it the tail; returns the old one.
+    fn open_root(&mut self) -> Result<Place, Fault<M::Error>> {
         self.erase_cut_roots()?;
         self.may_take(0)?;
         let old = self.tail;
@@ -46,71 +92,44 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.write_link(old, segment, seq)?;
             self.flush()?;
         }
-        let newest = match newest {
-            Some(newest) if !Mutant::NoCopyOn.on() => Some(newest),
-            _ => None,
-        };
-        let bytes = match newest {
-            Some(Newest { from, to, .. }) => self.records_between(from, to)?,
-            None => 0,
-        };
+        Ok(old)
+    }
+
+    /// Whether the records of the newest group fit behind the checkpoint.
+    fn fits_in_root(&self, newest: &Newest) -> Result<bool, Fault<M::Error>> {
+        let shape = &self.device.shape;
         let logs = u32::try_from(self.logs.len()).unwrap_or(0);
-        let own = crate::layout::checkpoint_len(&self.device.shape, logs)
-            .plus(crate::layout::remainders_len(&self.device.shape, logs));
-        let inside = self.fits(own.plus(bytes));
-        if newest.is_some() && !inside && self.device.shape.ordered() {
-            return Ok(false);
-        }
-        if let Some(Newest { from, .. }) = newest
-            && inside
+        let own = checkpoint_len(shape, logs).plus(remainders_len(shape, logs));
+        let bytes = self.records_between(newest.from, newest.to)?;
+        Ok(self.fits(own.plus(bytes)))
+    }
+
+    /// All of the newest group will be in the root, so nothing of it, which may
+    /// be marginal, is ever read again.
+    fn leave_behind(&mut self, newest: &Newest) {
+        if let Some(row) = self.table.row(newest.from.segment)
+            && !row.damaged
         {
-            // All of the newest group is in the root, so nothing of it, which
-            // may be marginal, is ever read again.
-            if let Some(row) = self.table.row(from.segment)
-                && !row.damaged
-            {
-                row.used = from.at;
-            }
+            row.used = newest.from.at;
         }
-        self.write_checkpoint()?;
-        self.write_remainders()?;
-        if let Some(newest) = newest
-            && inside
-        {
-            let copy = self.tail;
-            self.copy_records(newest.from, newest.to)?;
-            if self.device.shape.ordered() && !self.copy_holds(&newest, copy)? {
-                return Ok(false);
-            }
-        }
-        let spec = Spec {
-            last: true,
-            ..Spec::with(Kind::Control, Control::Commit.code())
-        };
-        self.write_at_tail(&spec, &[], &[])?;
-        self.confirm()?;
-        if let Some(Newest { from, to, .. }) = newest
-            && !inside
-        {
-            self.copy_on(from, to)?;
-        }
-        if !Mutant::NoRootFlush.on() {
-            self.flush()?;
-        }
-        self.group = Group {
-            start: self.tail,
-            frames: 0,
-            ..outer
-        };
+    }
+
+    /// Copies the newest group's records into the root's group. `false`: they
+    /// have changed.
+    fn take_over(&mut self, newest: &Newest) -> Result<bool, Fault<M::Error>> {
+        let copy = self.tail;
+        self.copy_records(newest.from, newest.to)?;
+        Ok(!self.device.shape.ordered() || self.copy_holds(newest, copy)?)
+    }
+
+    /// What follows from a durable root, which ends at the tail.
+    fn root_is_durable(&mut self) {
         self.mark_used(self.tail);
         self.release_leaving();
         self.table.yield_withheld();
-        self.root_seq = seq;
+        self.root_seq = self.tail.seq;
         self.since_root = 0;
         self.root_due = false;
-        let due = !inherited && !Mutant::LinkBeforeRoot.on();
-        self.link_due = due.then_some(old);
-        Ok(true)
     }
 
     /// Whether what was taken over from the newest frame, whose last unit may
@@ -146,14 +165,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !self.device.shape.ordered() {
             return Ok(());
         }
-        let control = Spec::with(Kind::Control, Control::Commit.code());
-        let spec = Spec {
-            first: true,
-            last: true,
-            ..control
-        };
-        self.write_at_tail(&spec, &[], &[])?;
-        Ok(())
+        self.write_control(Control::Commit, true, &[])
     }
 
     /// What holds nothing live is free in the root that is being written.
@@ -229,19 +241,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// too long for the root's. Its records are the newest of their keys, so
     /// nothing changes.
     fn copy_on(&mut self, from: Place, to: Place) -> Result<(), Fault<M::Error>> {
-        self.group = Group {
-            open: true,
-            start: self.tail,
-            live: self.live,
-            tombstones: self.tombstones,
-            ..Group::default()
-        };
+        self.open_group();
         if self.copy_records(from, to)? {
-            let spec = Spec {
-                last: true,
-                ..Spec::with(Kind::Control, Control::Commit.code())
-            };
-            self.write_at_tail(&spec, &[], &[])?;
+            self.write_control(Control::Commit, false, &[])?;
         }
         Ok(())
     }

@@ -27,20 +27,18 @@ pub(crate) struct Walk {
     /// The last committed group.
     pub newest: Option<(Place, Place)>,
     pub newest_logs: LogSet,
-    /// Of a close: the logs that can be written on behind their tails.
-    pub known: LogSet,
     /// Its last frame.
     pub newest_last: Place,
-    /// How many groups have ended since the root's beginning.
-    pub groups: u32,
-    /// Where the aborted groups behind it start.
-    pub aborted: Option<Place>,
     /// Its bytes were durable before its mark.
     pub flushed: bool,
-    /// The last committed group was a close, and nothing follows.
+    /// It was a close, and nothing follows.
     pub closed: bool,
-    /// The ledger cannot be continued behind its tail.
-    pub spoiled: bool,
+    /// Of a close: the logs that can be written on behind their tails.
+    pub known: LogSet,
+    /// How many groups have ended since the root's beginning.
+    pub groups: u32,
+    /// Where the aborted groups behind the newest one start.
+    pub aborted: Option<Place>,
     /// The segment was reached by a link to a root: what is in it was durable.
     pub sealed_root: bool,
 }
@@ -87,7 +85,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 // Its key is known, so the damage is that key's alone; it is
                 // reported when the index is built.
                 self.tail.at = frame.end();
-                walk.spoiled = true;
                 self.walk_frame(&mut walk, &frame, report)?;
                 if !walk.open {
                     committed = self.tail;
@@ -195,11 +192,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         frame: &Frame,
         report: &mut Report,
     ) -> Result<(), Fault<M::Error>> {
-        let place = Place {
-            segment: frame.segment,
-            seq: frame.seq,
-            at: frame.at,
-        };
+        let place = frame.place();
         if frame.first || !walk.open {
             if walk.open {
                 // The end of the group before was lost; so its logs are unsure.
@@ -270,11 +263,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         walk.flushed = control == Some(Control::CommitFlushed);
         walk.newest = Some((walk.start, self.tail));
         walk.newest_logs = walk.logs;
-        walk.newest_last = Place {
-            segment: frame.segment,
-            seq: frame.seq,
-            at: frame.at,
-        };
+        walk.newest_last = frame.place();
     }
 
     /// An append: moves the log's staged mark.
