@@ -133,7 +133,7 @@ fn what_does_not_fit_is_never_updated() {
 fn the_documented_sizes_are_those() {
     use indelible::{Geometry, LogState, Order, Segment, Undo};
     assert_eq!(size_of::<Segment>(), 24);
-    assert_eq!(size_of::<LogState>(), 120);
+    assert_eq!(size_of::<LogState>(), 128);
     assert_eq!(size_of::<Undo>(), 40);
     let geometry = Geometry {
         capacity: 64 * 4096,

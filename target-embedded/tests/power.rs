@@ -70,10 +70,7 @@ fn everywhere<const READ: usize, const WRITE: usize, const ERASE: usize>(
         cuts.get(),
         cells.erased
     );
-    assert!(
-        cells.erased > u64::from(layout.segments),
-        "nothing was reclaimed"
-    );
+    assert!(cells.erased > 8, "nothing was reclaimed");
 }
 
 fn judge_cut<const READ: usize, const WRITE: usize, const ERASE: usize>(
