@@ -6,6 +6,7 @@ cargo fmt --all --check
 for own in peers fuzz sizes nor-peers nor-peers/sizes; do
   cargo fmt --all --check --manifest-path "tests/$own/Cargo.toml"
 done
+cargo fmt --all --check --manifest-path target-embedded/firmware/Cargo.toml
 cargo clippy --workspace --all-targets -- -D warnings
 cargo clippy -p indelible-embedded --all-targets --all-features -- -D warnings
 cargo clippy --manifest-path tests/fuzz/cases/Cargo.toml --target-dir "$target/fuzz-cases" --all-targets -- -D warnings
