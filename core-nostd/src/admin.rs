@@ -391,6 +391,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     ) -> Result<bool, Error<M::Error>> {
         let next = self.check_at(cursor.stage, &mut cursor.checked, visit);
         cursor.stage = self.told(next)?;
+        if cursor.checked.damaged > 0 {
+            self.device.meet_damage();
+        }
         Ok(!matches!(cursor.stage, Stage::Done))
     }
 

@@ -6,6 +6,7 @@ use crate::format::shape::Shape;
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::mutants::Mutant;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes moved through the stack at a time where the medium cannot be borrowed.
 pub(crate) const CHUNK: usize = 128;
@@ -22,6 +23,8 @@ pub(crate) struct Device<M: Medium> {
     pub flushes: u64,
     /// What the last refusal says beyond its fault.
     pub figures: (u64, u64),
+    /// A reader met damage. Reading has to stay possible from several places.
+    damaged: AtomicBool,
 }
 
 impl<M: Medium> Device<M> {
@@ -33,6 +36,7 @@ impl<M: Medium> Device<M> {
             outstanding: false,
             flushes: 0,
             figures: (0, 0),
+            damaged: AtomicBool::new(false),
         }
     }
 
@@ -40,6 +44,21 @@ impl<M: Medium> Device<M> {
     pub(crate) fn unknown(medium: M) -> Self {
         let geometry = medium.geometry();
         Self::new(medium, Shape::new(geometry, geometry.erase_unit, 0))
+    }
+
+    /// Notes that something is not as it was written.
+    pub(crate) fn meet_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Starts anew.
+    pub(crate) fn forget_damage(&mut self) {
+        self.damaged = AtomicBool::new(false);
+    }
+
+    /// Whether damage was met since the medium was opened.
+    pub(crate) fn met_damage(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     pub(crate) fn read(

@@ -8,6 +8,7 @@ use crate::format::frame::{Kind, frame_len};
 use crate::format::header::{Origin, Parsed, Stream, decode};
 use crate::format::shape::{HEADER, Shape, WRITE_UNIT_MAX};
 use crate::index::LOC_MAX;
+use crate::ledger::roots::Survey;
 use crate::math::Saturate;
 use crate::medium::{Geometry, Medium};
 
@@ -255,11 +256,14 @@ impl Layout {
     pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
         let mut device = Device::unknown(Peek(medium));
         let found = Self::find(&mut device);
-        device.told(found)
+        device.told(found).map(|(layout, _)| layout)
     }
 
-    /// As [`Layout::read`]; leaves the device with the shape found.
-    pub(crate) fn find<M: Medium>(device: &mut Device<M>) -> Result<Layout, Fault<M::Error>> {
+    /// As [`Layout::read`], and the root that it is from; leaves the device with
+    /// the shape found.
+    pub(crate) fn find<M: Medium>(
+        device: &mut Device<M>,
+    ) -> Result<(Layout, Survey), Fault<M::Error>> {
         let capacity = device.medium.geometry().capacity;
         let mut version = None;
         let mut used = false;
@@ -278,7 +282,7 @@ impl Layout {
                             origin.nonce,
                         );
                         if let Some(found) = crate::ledger::roots::survey(device)? {
-                            return Self::surveyed(device, &found);
+                            return Ok((Self::surveyed(device, &found)?, found));
                         }
                         used |= crate::ledger::roots::ever_used(device)?;
                     }
@@ -356,7 +360,7 @@ pub(crate) fn peek<M: Medium>(medium: &M, at: u64) -> Result<Parsed, Fault<M::Er
 }
 
 /// A medium that is only looked at.
-struct Peek<'m, M>(&'m M);
+pub(crate) struct Peek<'m, M>(pub &'m M);
 
 impl<M: Medium> Medium for Peek<'_, M> {
     type Error = M::Error;

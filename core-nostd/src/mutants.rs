@@ -46,11 +46,15 @@ pub enum Mutant {
     NoCopyOn,
     /// The unit count is not compared: a torn unit looks corrupt.
     NoUnitCount,
+    /// A saved index is loaded whatever its checksum says.
+    LoadUnsummed,
+    /// A close saves the index without a root before it.
+    SaveWithoutRoot,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 20] = [
+    pub const ALL: [Mutant; 22] = [
         Mutant::NoCommitFlush,
         Mutant::NoLinkFlush,
         Mutant::NoRootFlush,
@@ -71,6 +75,8 @@ impl Mutant {
         Mutant::NoUndo,
         Mutant::NoCopyOn,
         Mutant::NoUnitCount,
+        Mutant::LoadUnsummed,
+        Mutant::SaveWithoutRoot,
     ];
 
     /// Whether this fault is switched on.

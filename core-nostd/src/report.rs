@@ -54,6 +54,9 @@ pub struct Report {
     pub abandoned: u32,
     /// Ledger segments that a torn succession left behind.
     pub torn_successions: u32,
+    /// The index is the one that the last close saved
+    /// ([`Saving`](crate::Saving)); the records were not looked at.
+    pub index_loaded: bool,
 }
 
 /// The state of a store's space.

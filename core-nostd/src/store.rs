@@ -161,6 +161,8 @@ pub struct Store<'a, M: Medium, I> {
     /// The number of the ledger's segment in the chain.
     pub(crate) chain: u32,
     pub(crate) root_seq: u32,
+    /// Of the start: no ledger segment's header had a higher sequence.
+    pub(crate) newest_header: u32,
     pub(crate) since_root: u32,
     pub(crate) interval: u32,
     /// A root was written; this older ledger segment is still to be closed.
@@ -169,6 +171,8 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) pressing: bool,
     /// The index could not be taken back: nothing is read through it.
     pub(crate) astray: bool,
+    /// The index is the one that the last close saved.
+    pub(crate) loaded: bool,
     /// Commits flush their data before their mark.
     pub(crate) two_flushes: bool,
     /// Newer roots that were cut, the newest first: erased before anything

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use indelible::{
     Config, Error, Geometry, HashIndex, Index, Layout, LogState, Memory, Mode, OrderedIndex,
-    OrderedNode, Report, ScanSlot, Segment, Store, Undo,
+    OrderedNode, Report, Saving, ScanSlot, Segment, Store, Undo,
 };
 use typed_arena::Arena;
 
@@ -90,6 +90,12 @@ impl<'a> HostIndex<'a> for HashIndex<'a> {
 impl<'a> HostIndex<'a> for OrderedIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
         OrderedIndex::new(lend_table(&memory.nodes, OrderedIndex::nodes_for(entries)))
+    }
+}
+
+impl<'a, I: HostIndex<'a>> HostIndex<'a> for Saving<I> {
+    fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
+        Saving(I::with_room(memory, entries))
     }
 }
 
@@ -257,15 +263,18 @@ impl std::error::Error for OpenError {
 ///
 /// It gives way to the core's [`Store`] for everything that it does not do
 /// itself. Dropping it without [`HostStore::close`] is safe and leaves the
-/// store as a power cut would.
-pub struct HostStore<'a, I: Index = HashIndex<'a>, F: RawFile = OsFile> {
+/// store as a power cut would. Closing it saves the index, so that opening it
+/// again is quick however many keys there are; with a bare
+/// [`HashIndex`] or [`OrderedIndex`] in place of [`Saving`] the index is built
+/// from the records each time, and all of them are looked at.
+pub struct HostStore<'a, I: Index = Saving<HashIndex<'a>>, F: RawFile = OsFile> {
     store: Store<'a, FileMedium<F>, I>,
     memory: &'a HostMemory,
     report: Report,
 }
 
 /// A [`HostStore`] for programs that mostly walk keys in order.
-pub type OrderedHostStore<'a, F = OsFile> = HostStore<'a, OrderedIndex<'a>, F>;
+pub type OrderedHostStore<'a, F = OsFile> = HostStore<'a, Saving<OrderedIndex<'a>>, F>;
 
 impl<'a, I: HostIndex<'a>> HostStore<'a, I> {
     /// Opens a store for reading and writing.
@@ -325,14 +334,7 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
             };
             let room = match entries {
                 Some(entries) => entries,
-                None => {
-                    let there = layout.estimate_records(&medium);
-                    let there = there.map_err(OpenError::Store)?;
-                    let spare = (layout.kv_capacity / BYTES_PER_ENTRY).min(ENTRIES_SPARE);
-                    usize::try_from(spare.max(there + there / 8))
-                        .unwrap_or(ENTRIES_MIN)
-                        .max(ENTRIES_MIN)
-                }
+                None => first_room::<I, F>(&layout, &medium).map_err(OpenError::Store)?,
             };
             let lent = Memory {
                 segments: lend(&memory.segments, layout.segments as usize),
@@ -460,6 +462,26 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
     pub fn close(self) -> Result<(), StoreError> {
         self.store.close().map(drop)
     }
+}
+
+/// Entries for the first index: as many as the one has that was saved, else
+/// for the records that are there.
+fn first_room<I: Index, F: RawFile>(
+    layout: &Layout,
+    medium: &FileMedium<F>,
+) -> Result<usize, StoreError> {
+    if I::SAVED
+        && let Some(saved) = layout.saved_entries(medium)?
+        // Not more than the store can hold, whatever a damaged image says.
+        && let Ok(saved) = usize::try_from(saved.min(layout.kv_capacity / 8))
+    {
+        return Ok(saved);
+    }
+    let there = layout.estimate_records(medium)?;
+    let spare = (layout.kv_capacity / BYTES_PER_ENTRY).min(ENTRIES_SPARE);
+    Ok(usize::try_from(spare.max(there + there / 8))
+        .unwrap_or(ENTRIES_MIN)
+        .max(ENTRIES_MIN))
 }
 
 impl<'a, I: Index, F: RawFile> Deref for HostStore<'a, I, F> {

@@ -148,6 +148,25 @@ pub fn reopening() -> Workload {
         .then(vec![append(0, b"on"), put(b"a", b"3")])
 }
 
+/// A store in which records were moved is closed, again and again, with
+/// hardly anything between.
+pub fn closing(geometry: Geometry) -> Workload {
+    let ops = vec![
+        put(b"a", b"1"),
+        Op::Close,
+        delete(b"C\x01"),
+        Op::Close,
+        Op::Close,
+        Op::Do(list_append_step(b"a", b"element")),
+        append(0, b"bytes"),
+        Op::Close,
+    ];
+    Workload::new("closing", ops)
+        .logs(&[300])
+        .after(crowded(geometry))
+        .then(vec![put(b"a", b"2"), Op::Close, put(b"b", b"3")])
+}
+
 /// Bytes of a value of which about nine fill a segment.
 fn tenth(geometry: Geometry) -> usize {
     segment(geometry) / 10 - 16

@@ -49,6 +49,39 @@ on_every_medium! {
     power_fails_on_flash_by_256: geometries::flash(256), Hash, Bounds::brief();
 }
 
+/// Closes that save the index, starts that load it, and what comes next, which
+/// takes its segments away.
+fn saved_on(geometry: Geometry, index: Indexed, bounds: Bounds) {
+    let closing = [
+        workloads::reopening(),
+        workloads::closing(geometry),
+        workloads::maintaining(geometry),
+    ];
+    for workload in closing {
+        let real = workloads::real(&workload, index).saving();
+        match explore(&real, &workload, geometry, bounds) {
+            Ok(tally) => println!("{}, saved: {tally}", workload.name),
+            Err(found) => panic!("{found}"),
+        }
+        assert!(real.loads() > 0);
+    }
+}
+
+#[test]
+fn power_fails_around_saved_indexes_on_memory() {
+    saved_on(geometries::memory(), Indexed::Hash, Bounds::quick());
+}
+
+#[test]
+fn power_fails_around_saved_indexes_on_flash_by_4() {
+    saved_on(geometries::flash(4), Indexed::Hash, Bounds::brief());
+}
+
+#[test]
+fn power_fails_around_saved_indexes_on_flash_by_16() {
+    saved_on(geometries::flash(16), Indexed::Ordered, Bounds::brief());
+}
+
 #[test]
 fn power_fails_three_times() {
     for geometry in [geometries::memory(), geometries::flash(4)] {

@@ -68,6 +68,10 @@ mod judged {
             Mutant::NoUndo => vec![judge!(transactions_on_memory)],
             Mutant::NoCopyOn => vec![judge!(restart::the_page_cache_is_not_the_medium)],
             Mutant::NoUnitCount => vec![judge!(tearing::flash_tells_torn_from_corrupt)],
+            Mutant::LoadUnsummed => {
+                vec![judge!(damage::saved_indexes_are_believed_by_their_sum)]
+            }
+            Mutant::SaveWithoutRoot => vec![judge!(closing_with_a_saved_index)],
         }
     }
 
@@ -158,6 +162,15 @@ mod judged {
 
     fn transaction_over_succession_on_memory() {
         explored(&workloads::transaction_over_succession(memory()), memory());
+    }
+
+    fn closing_with_a_saved_index() {
+        let workload = workloads::maintaining(flash(4));
+        let real = workloads::real(&workload, Indexed::Hash).saving();
+        let bounds = Bounds::brief().depth(1);
+        if let Err(found) = explore(&real, &workload, flash(4), bounds) {
+            panic!("{}", found.failure);
+        }
     }
 
     fn roots_on_memory() {

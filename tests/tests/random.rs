@@ -27,8 +27,7 @@ fn run(real: &Real, geometry: Geometry, ops: &[Op], may_fill: bool) -> Result<()
 }
 
 /// Runs random operations; makes what fails short, and says it.
-fn judge(seed: u64, geometry: Geometry, index: Indexed, percent: u64, count: usize) -> String {
-    let real = Real::new(&LOGS).indexed(index);
+fn judge(seed: u64, geometry: Geometry, real: &Real, percent: u64, count: usize) -> String {
     let layout = real.layout(&Sim::new(geometry)).unwrap();
     let seed = mix(&[seed, u64::from(geometry.write_unit)]);
     let unit = match geometry.order {
@@ -47,31 +46,42 @@ fn judge(seed: u64, geometry: Geometry, index: Indexed, percent: u64, count: usi
         restarts: true,
     };
     let operations = mix.operations(seed, count);
-    let Err(failure) = run(&real, geometry, &operations, may_fill) else {
+    let Err(failure) = run(real, geometry, &operations, may_fill) else {
         return String::new();
     };
     // Fewer operations need not leave the room that the generator saw to.
     let lenient = !failure.to_string().contains("NoRoom");
     let fails = |ops: &[Op]| {
-        let result = std::panic::catch_unwind(|| run(&real, geometry, ops, lenient));
+        let result = std::panic::catch_unwind(|| run(real, geometry, ops, lenient));
         mix.fits(ops) && !matches!(result, Ok(Ok(())))
     };
     let short = shrink(&operations, &fails);
-    let again = run(&real, geometry, &short, lenient);
+    let again = run(real, geometry, &short, lenient);
     format!(
-        "{} {index:?}: {failure}\nshortened, {again:?}:\n{short:#?}\n",
+        "{} {:?}: {failure}\nshortened, {again:?}:\n{short:#?}\n",
         geometries::name(geometry),
+        real.index,
     )
 }
 
 fn everywhere(test: &str, percent: u64, count: usize) {
+    everywhere_with(test, percent, count, |index| {
+        Real::new(&LOGS).indexed(index)
+    });
+}
+
+fn everywhere_with(test: &str, percent: u64, count: usize, real: impl Fn(Indexed) -> Real) {
     let seed = seed(test, 1);
     let count = count * times() as usize;
     let mut failures = String::new();
     for geometry in geometries::all() {
         for index in [Indexed::Hash, Indexed::Ordered] {
             let geometry = geometries::larger(geometry, 2);
-            failures += &judge(seed, geometry, index, percent, count);
+            let real = real(index);
+            failures += &judge(seed, geometry, &real, percent, count);
+            let loads = real.loads();
+            println!("{} {index:?}: {loads} loads", geometries::name(geometry));
+            assert!(real.saving == (loads > 0) || percent > 100);
         }
     }
     assert!(failures.is_empty(), "{failures}");
@@ -90,4 +100,16 @@ fn a_rather_full_store_refuses_nothing() {
 #[test]
 fn a_full_store_loses_nothing() {
     everywhere("a_full_store", 150, 500);
+}
+
+#[test]
+fn an_index_that_is_saved_is_the_one_that_would_be_built() {
+    let saving = |index| Real::new(&LOGS).indexed(index).saving().compared();
+    everywhere_with("an_index_that_is_saved", 60, 500, saving);
+}
+
+#[test]
+fn a_full_store_saves_its_index_where_there_is_room() {
+    let saving = |index| Real::new(&LOGS).indexed(index).saving().compared();
+    everywhere_with("a_full_store_saves", 150, 500, saving);
 }

@@ -116,3 +116,8 @@ fn schedule_21_space_is_taken_at_creation() {
 fn schedule_22_a_crash_and_a_flip_together_are_contained() {
     tearing::a_crash_and_a_flip_together_are_contained();
 }
+
+#[test]
+fn saved_indexes_are_believed_by_their_sum() {
+    damage::saved_indexes_are_believed_by_their_sum();
+}

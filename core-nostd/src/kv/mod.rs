@@ -6,6 +6,7 @@ pub(crate) mod name;
 mod read;
 pub(crate) mod rebuild;
 pub mod reclaim;
+pub(crate) mod saved;
 mod scan;
 mod write;
 

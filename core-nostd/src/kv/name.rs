@@ -125,6 +125,7 @@ impl<M: Medium> Device<M> {
         match self.examine(place.segment, place.seq, place.at, end)? {
             Seen::Whole(frame) => Ok(frame),
             _ => {
+                self.meet_damage();
                 let at = self.shape.address(place.segment, place.at);
                 Err(Fault::at(What::CorruptMetadata, at))
             }
@@ -247,6 +248,7 @@ impl<M: Medium> Device<M> {
                 Ok((self.compare_frame(&frame, name)?, frame))
             }
             _ => {
+                self.meet_damage();
                 let at = self.shape.address(place.segment, place.at);
                 Err(Fault::at(What::Doubtful, at))
             }

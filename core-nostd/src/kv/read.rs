@@ -155,6 +155,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                     What::CorruptValue
                 };
                 let at = self.device.shape.address(frame.segment, frame.at);
+                self.device.meet_damage();
                 Err(Fault::at(what, at))
             }
         }

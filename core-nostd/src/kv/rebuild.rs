@@ -376,7 +376,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// A tombstone, of an aborted group too, counts until it is reclaimed.
-    fn count_tombstone(&mut self, frame: &Frame) {
+    pub(crate) fn count_tombstone(&mut self, frame: &Frame) {
         self.add_live(frame.segment, frame.len);
         self.tombstones = self.tombstones.plus(u64::from(frame.len));
     }
@@ -405,7 +405,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 && let Ok(false) = self.hangs(key, generation, number)
             {
                 self.drop_orphan(loc, key, generation, number);
-                // The entry behind moves up to this place.
+                // The entry behind moves up to this place; in an ordered index
+                // others may have moved too.
+                if I::ORDERED {
+                    let name = Name::dependent(key, generation, number);
+                    let probe = self.probe(&name);
+                    let (device, table) = (&self.device, &self.table);
+                    let mut compare = |loc| device.compare(table, &name, loc);
+                    cursor = self.index.seek(&probe, &mut compare).unwrap_or(next);
+                }
                 steps = steps.minus(1);
                 if steps == 0 {
                     break;

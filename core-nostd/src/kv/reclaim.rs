@@ -300,7 +300,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 .examine(place.segment, place.seq, at, victim.place.at)?;
             let frame = match seen {
                 Seen::Whole(frame) => frame,
-                Seen::Damaged(frame, true) if !self.is_needed(&frame)? => {
+                // A tombstone is in no index, and may be needed all the same.
+                Seen::Damaged(frame, true)
+                    if frame.kind != Kind::Delete && !self.is_needed(&frame)? =>
+                {
                     self.set_stage(Stage::Copying(frame.end()));
                     continue;
                 }
@@ -353,9 +356,34 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// A damaged segment is kept as it is: its damage stays known that way.
     fn meet_damage(&mut self, place: Place) {
-        self.reclaim.victim = None;
+        self.give_up_victim();
         if let Some(row) = self.table.row(place.segment) {
             row.damaged = true;
+        }
+    }
+
+    /// Leaves the victim as it is. Tombstones in it that were found not to be
+    /// needed, or copied, count again, for whoever chooses it the next time.
+    pub(crate) fn give_up_victim(&mut self) {
+        let Some(victim) = self.reclaim.victim.take() else {
+            return;
+        };
+        let behind = match victim.stage {
+            Stage::Copying(at) => at,
+            Stage::Copied(_) => victim.place.at,
+        };
+        let mut place = Place {
+            at: self.device.shape.start,
+            ..victim.place
+        };
+        while place.at < behind {
+            let Ok(frame) = self.device.record(place) else {
+                break;
+            };
+            if frame.kind == Kind::Delete {
+                self.count_tombstone(&frame);
+            }
+            place.at = frame.end();
         }
     }
 
@@ -578,7 +606,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// A `freed` entry is durable.
     pub(crate) fn freed(&mut self, segment: u32) {
-        self.live = self.live.minus(u64::from(self.live_of(segment)));
+        // What still counts are tombstones of aborted groups, behind its end.
+        let left = u64::from(self.live_of(segment));
+        self.live = self.live.minus(left);
+        self.tombstones = self.tombstones.minus(left);
         self.table.release(segment);
         self.reclaim.victim = None;
     }
@@ -764,6 +795,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The medium's.
     pub fn accept_damage(&mut self) -> Result<(), Error<M::Error>> {
         self.damages.clear();
+        // It stays where it is: the next start has to look at everything.
+        self.device.meet_damage();
         for row in self.table.rows.iter_mut() {
             row.damaged = false;
         }

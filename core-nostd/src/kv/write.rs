@@ -249,6 +249,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     pub(crate) fn add_live(&mut self, segment: u32, len: u32) {
         self.live = self.live.plus(u64::from(len));
+        self.frame_max = self.frame_max.max(len);
         if let Some(row) = self.table.row(segment) {
             row.live = row.live.plus(len);
         }

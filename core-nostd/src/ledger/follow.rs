@@ -55,6 +55,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             .device
             .programmed(at.segment, shape.link_at, shape.segment_size)?;
         let used = if bits == 0 { shape.link_at } else { at.at };
+        if self.newest_header <= at.seq {
+            return Ok(None);
+        }
         let chain = self.chain.plus(1);
         for segment in 0..shape.segments {
             let Some((header, _)) = self.device.header(segment)? else {
@@ -130,6 +133,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         {
             // Its header was lost, so it was not found as the newest root.
             self.load(&root)?;
+            self.newest_header = u32::MAX;
             self.chain = root.fixed.chain;
             self.root_seq = seq;
             self.since_root = 0;

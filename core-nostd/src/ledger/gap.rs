@@ -207,6 +207,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             len: len.into(),
             until,
         };
+        self.device.meet_damage();
         report.damaged = report.damaged.plus(1);
         let _ = report.damages.push(damage);
         if until == 0 {

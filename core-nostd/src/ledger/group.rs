@@ -4,11 +4,19 @@ use crate::error::Error;
 use crate::fault::{Fault, What};
 use crate::format::frame::{Control, Frame, Kind, Meta, Part, Spec, frame_len};
 use crate::index::Index;
+use crate::kv::saved::{SAVED, Saved};
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::multilog::{Frontier, LogSet};
 use crate::mutants::Mutant;
 use crate::store::{Group, Place, Store};
+
+/// Bytes of a close's body before what it says of the saved index: one bit for
+/// each log. Without that, zeros at its end are left out.
+pub(crate) const KNOWN: usize = 16;
+
+/// Bytes of a close's body that tells of a saved index.
+pub(crate) const CLOSE: u32 = (KNOWN + SAVED) as u32;
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Opens a group if none is open, with room for `bytes` of frames.
@@ -304,7 +312,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Closes the store: seals the last transaction, so that the next start
-    /// is clean. An open transaction is aborted. One flush.
+    /// is clean. An open transaction is aborted. One flush; with
+    /// [`Saving`](crate::Saving) a checkpoint and the index as well, where
+    /// there is room for them.
     ///
     /// # Errors
     /// The medium's. A store that was not closed loses nothing either.
@@ -322,20 +332,29 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.device.outstanding {
             self.flush()?;
         }
+        let saved = self.save_index()?;
         if !self.root_due {
-            self.write_close()?;
+            self.write_close(saved)?;
         }
         Ok(())
     }
 
-    fn write_close(&mut self) -> Result<(), Fault<M::Error>> {
+    fn write_close(&mut self, saved: Option<Saved>) -> Result<(), Fault<M::Error>> {
         let mut known = LogSet::default();
         for (number, log) in self.logs.iter().enumerate() {
             if log.frontier == Frontier::Known && self.device.shape.ordered() {
                 known.insert(number);
             }
         }
-        let body = known.bytes();
+        let mut body = [0u8; KNOWN + SAVED];
+        crate::math::place(&mut body, 0, &known.0);
+        let mut used = body.iter().rposition(|byte| *byte != 0);
+        if let Some(saved) = saved {
+            crate::math::place(&mut body, KNOWN, &saved.encode());
+            used = Some(body.len().minus(1));
+        }
+        let body = body.get(..used.map_or(0, |last| last.plus(1)));
+        let body = body.unwrap_or_default();
         let len = self.body_frame_len(Kind::Control, body.len());
         if !self.fits(len) {
             return Ok(());

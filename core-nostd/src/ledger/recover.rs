@@ -23,7 +23,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// Opens the store on a medium. `id`, if given, must be the store's.
     ///
     /// Reads every segment's header, the ledger from its newest checkpoint and
-    /// every live record's frame. After an unclean end and with
+    /// every record's frame; or, instead of the records, the index that the
+    /// last close saved (see [`Saving`](crate::Saving)). After an unclean end and with
     /// [`Mode::ReadWrite`] it writes a new checkpoint and flushes before it
     /// returns, so that nothing served can vanish later.
     ///
@@ -40,7 +41,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     ) -> Result<(Self, Report), Error<M::Error>> {
         let mut device = Device::unknown(medium);
         let layout = Layout::find(&mut device);
-        let layout = device.told(layout)?;
+        let (layout, survey) = device.told(layout)?;
         let geometry = Geometry {
             capacity: layout.geometry.capacity,
             ..device.medium.geometry()
@@ -52,7 +53,11 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             let flushed = device.flush();
             device.told(flushed)?;
         }
-        let (root, unreadable) = device.told(device.require_root())?;
+        // A medium that is longer than the store was looked at as a whole.
+        let (root, unreadable) = match survey {
+            found if found.whole => (found.root, found.unreadable),
+            _ => device.told(device.require_root())?,
+        };
         if let Some(expected) = id
             && expected != root.fixed.id
         {
@@ -113,6 +118,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// Goes back to what a root says, whatever was found behind it.
     fn rewind(&mut self, root: &Root) -> Result<(), Fault<M::Error>> {
         self.damages.clear();
+        self.device.forget_damage();
         self.healed_bits = 0;
         self.tail = Place {
             segment: root.frame.segment,
@@ -121,6 +127,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         };
         self.chain = root.fixed.chain;
         self.root_seq = root.frame.seq;
+        self.newest_header = root.newest;
         self.since_root = 0;
         self.group = Group::default();
         self.cold = None;
@@ -162,6 +169,9 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// A ledger segment with frames in it that the walk did not come to: the
     /// one before it, whose link was durable first, is gone as a whole.
     fn judge_unreached(&self) -> Result<(), Fault<M::Error>> {
+        if self.newest_header <= self.tail.seq {
+            return Ok(());
+        }
         let at = self.device.shape.start;
         for segment in 0..self.device.shape.segments {
             let Some((header, _)) = self.device.header(segment)? else {
@@ -224,11 +234,13 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             tail: place,
             chain: root.fixed.chain,
             root_seq: place.seq,
+            newest_header: root.newest,
             since_root: 0,
             interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),
             link_due: None,
             pressing: false,
             astray: false,
+            loaded: false,
             two_flushes: false,
             cut_roots: Unreadable::new(),
             root_due: false,
@@ -343,9 +355,12 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         if !walk.closed && !self.newest_data_whole(&walk)? {
             self.undo_newest(&mut walk, report)?;
         }
-        self.fence(report)?;
+        self.fence(&walk, report)?;
         self.check_tails(report)?;
-        self.rebuild(walk.newest_last, report)?;
+        report.index_loaded = self.load_index(&walk, report);
+        if !report.index_loaded {
+            self.rebuild(walk.newest_last, report)?;
+        }
         if ordered && !walk.closed && !last && self.newest_changed(&walk, report) {
             return Ok(false);
         }
@@ -405,7 +420,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// No sequence that was ever seen is used again.
-    fn fence(&mut self, report: &mut Report) -> Result<(), Fault<M::Error>> {
+    fn fence(&mut self, walk: &Walk, report: &mut Report) -> Result<(), Fault<M::Error>> {
+        let saved = walk.saved.filter(|_| walk.closed);
         for segment in 0..self.device.shape.segments {
             let Some((header, healed)) = self.device.header(segment)? else {
                 continue;
@@ -415,7 +431,14 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             if healed {
                 report.healed_bits = report.healed_bits.plus(1);
             }
-            if row.free() && header.seq >= self.root_seq {
+            if row.free() && saved.is_some_and(|saved| saved.holds(&self.device.shape, header.seq))
+            {
+                // Nobody's: the index of the last close.
+                self.table.give(segment, Owner::Dirty);
+                if let Some(row) = self.table.row(segment) {
+                    row.seq = header.seq;
+                }
+            } else if row.free() && header.seq >= self.root_seq {
                 report.abandoned = report.abandoned.plus(1);
                 // What a group opened that was cut, unless it reads as whole
                 // the next time.

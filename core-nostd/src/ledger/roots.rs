@@ -23,6 +23,8 @@ pub(crate) const NEWEST: (u32, u32) = (u32::MAX, u32::MAX);
 pub(crate) struct Root {
     pub frame: Frame,
     pub fixed: Fixed,
+    /// No ledger segment's header has a higher sequence.
+    pub newest: u32,
 }
 
 impl<M: Medium> Device<M> {
@@ -45,7 +47,11 @@ impl<M: Medium> Device<M> {
         if frame.patch.is_some() && !self.second_sum_holds(&frame)? {
             return Ok(None);
         }
-        Ok(Some(Root { frame, fixed }))
+        Ok(Some(Root {
+            frame,
+            fixed,
+            newest: u32::MAX,
+        }))
     }
 
     /// Whether a healed checkpoint passes its other checksum: so long a frame
@@ -87,8 +93,12 @@ impl<M: Medium> Device<M> {
         if !self.shape.ordered() {
             return Ok(true);
         }
-        let (bits, _) = self.programmed(root.frame.segment, end, self.shape.link_at)?;
-        Ok(bits > 0)
+        let segment = root.frame.segment;
+        let near = end.plus(self.shape.unit.max(16)).min(self.shape.link_at);
+        if self.programmed(segment, end, near)?.0 > 0 {
+            return Ok(true);
+        }
+        Ok(self.programmed(segment, near, self.shape.link_at)?.0 > 0)
     }
 
     pub(crate) fn log_row(&self, root: &Root, log: u32) -> Result<LogRow, Fault<M::Error>> {
@@ -126,13 +136,15 @@ impl<M: Medium> Device<M> {
     ) -> Result<(Option<Root>, Unreadable), Fault<M::Error>> {
         let mut unreadable = Unreadable::new();
         let mut doubtful: Option<(Root, Unreadable)> = None;
+        let mut newest = 0;
         for _ in 0..self.shape.segments {
-            let Some(place) = self.root_header(below)? else {
+            let Some(place) = self.root_header(below, &mut newest)? else {
                 break;
             };
             if let Some(root) = self.root_at(place.segment, place.seq)?
                 && let Some(end) = self.root_end(&root)?
             {
+                let root = Root { newest, ..root };
                 if self.confirmed(&root, end)? || doubtful.is_some() {
                     return Ok((Some(root), unreadable));
                 }
@@ -151,13 +163,20 @@ impl<M: Medium> Device<M> {
 
     /// The root header of highest sequence and index below `below`. Two can
     /// share a sequence: a torn header may read as none once and be whole the
-    /// next time.
-    fn root_header(&self, below: (u32, u32)) -> Result<Option<Place>, Fault<M::Error>> {
+    /// next time. `newest` becomes the highest sequence of any in the ledger.
+    fn root_header(
+        &self,
+        below: (u32, u32),
+        newest: &mut u32,
+    ) -> Result<Option<Place>, Fault<M::Error>> {
         let mut best: Option<(u32, u32)> = None;
         for segment in 0..self.shape.segments {
             let Some((header, _)) = self.header(segment)? else {
                 continue;
             };
+            if matches!(header.stream, Stream::Root | Stream::Ledger) {
+                *newest = header.seq.max(*newest);
+            }
             let key = (header.seq, segment);
             let newer = best.is_none_or(|best| key > best);
             if header.stream == Stream::Root && key < below && newer {
@@ -215,11 +234,15 @@ pub(crate) struct Survey {
     pub segments: u32,
     pub logs: u32,
     pub ring: u32,
+    pub root: Root,
+    pub unreadable: Unreadable,
+    /// The store takes all of the device.
+    pub whole: bool,
 }
 
 /// The size of the store on a device, if a root can be read.
 pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<Survey>, Fault<M::Error>> {
-    let (Some(root), _) = device.newest_root(NEWEST)? else {
+    let (Some(root), unreadable) = device.newest_root(NEWEST)? else {
         return Ok(None);
     };
     let mut ring = 0u32;
@@ -235,5 +258,8 @@ pub(crate) fn survey<M: Medium>(device: &Device<M>) -> Result<Option<Survey>, Fa
         segments,
         logs: root.fixed.logs,
         ring,
+        root,
+        unreadable,
+        whole: segments == device.shape.segments,
     }))
 }

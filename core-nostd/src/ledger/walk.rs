@@ -5,12 +5,15 @@
 use crate::fault::Fault;
 use crate::format::frame::{Control, Frame, Kind, Meta, Seen};
 use crate::index::Index;
+use crate::kv::saved::{SAVED, Saved};
 use crate::math::{Saturate, u16_at, u32_at, u64_at};
 use crate::medium::Medium;
 use crate::multilog::{Frontier, LogSet, LogState, Mark, NONE, WIDE, position_max};
 use crate::report::{Hit, Report, Torn};
 use crate::segments::Owner;
 use crate::store::{Place, Store};
+
+use super::group::KNOWN;
 
 /// The groups of a root on ordered media: its own and the confirming one.
 const ROOT_GROUPS: u32 = 2;
@@ -35,10 +38,14 @@ pub(crate) struct Walk {
     pub closed: bool,
     /// Of a close: the logs that can be written on behind their tails.
     pub known: LogSet,
+    /// Of a close: the index that it saved.
+    pub saved: Option<Saved>,
     /// How many groups have ended since the root's beginning.
     pub groups: u32,
     /// Where the aborted groups behind the newest one start.
     pub aborted: Option<Place>,
+    /// A damaged record was met whose key is known.
+    pub named: bool,
     /// The segment was reached by a link to a root: what is in it was durable.
     pub sealed_root: bool,
 }
@@ -85,6 +92,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 // Its key is known, so the damage is that key's alone; it is
                 // reported when the index is built.
                 self.tail.at = frame.end();
+                walk.named = true;
                 self.walk_frame(&mut walk, &frame, report)?;
                 if !walk.open {
                     committed = self.tail;
@@ -101,7 +109,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 }
                 continue;
             }
-            match self.judge_gap(&mut walk, seen, report)? {
+            let saved = I::SAVED && walk.closed && walk.saved.is_some();
+            let gap = if saved && !walk.open && seen == Seen::Blank {
+                // Nothing is ever written behind a close but a link: noise there
+                // hits nothing, and looking for it is most of a quick start.
+                Next::SegmentEnds
+            } else {
+                self.judge_gap(&mut walk, seen, report)?
+            };
+            match gap {
                 Next::At(at) => self.tail.at = at,
                 Next::SegmentEnds => {
                     if !self.follow_link(&mut walk, report)? {
@@ -216,20 +232,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if frame.last {
             self.walk_last(walk, frame);
             if walk.closed {
-                walk.known = self.known_tails(frame)?;
+                (walk.known, walk.saved) = self.read_close(frame)?;
             }
         }
         Ok(())
     }
 
-    /// The logs behind whose tails nothing was begun when the store was closed.
-    fn known_tails(&self, close: &Frame) -> Result<LogSet, Fault<M::Error>> {
-        let mut known = LogSet::default();
+    /// The logs behind whose tails nothing was begun when the store was closed,
+    /// and the index that was saved then.
+    fn read_close(&self, close: &Frame) -> Result<(LogSet, Option<Saved>), Fault<M::Error>> {
+        let mut bytes = [0u8; KNOWN + SAVED];
         let len = usize::try_from(close.body_len).unwrap_or(0);
-        let len = len.min(known.0.len());
-        let part = known.0.get_mut(..len).unwrap_or_default();
+        let len = len.min(bytes.len());
+        let part = bytes.get_mut(..len).unwrap_or_default();
         self.device.read_in(close, close.body_at(), part)?;
-        Ok(known)
+        let known = LogSet(crate::math::take(&bytes, 0));
+        let saved = bytes.get(KNOWN..).filter(|_| len == bytes.len());
+        Ok((known, saved.map(Saved::decode)))
     }
 
     /// The group that is read ends with this frame.

@@ -1,7 +1,6 @@
 //! A set of logs.
 
 use crate::format::checkpoint::LOGS_MAX;
-use crate::math::Saturate;
 
 /// One bit for each log, as a close frame keeps them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,13 +16,6 @@ impl LogSet {
     pub(crate) fn has(&self, log: usize) -> bool {
         let byte = self.0.get(log >> 3).copied().unwrap_or(0);
         byte.wrapping_shr(bit_of(log)) & 1 == 1
-    }
-
-    /// The bytes up to the last that is not zero.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        let last = self.0.iter().rposition(|byte| *byte != 0);
-        let len = last.map_or(0, |last| last.plus(1));
-        self.0.get(..len).unwrap_or_default()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::subject::{Failure, Leave, Started, Subject, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use indelible::{
     Config, Error, HashIndex, Index, Layout, LogState, Medium, Memory, Mode, OrderedIndex,
-    OrderedNode, Report, Segment, Store, Undo,
+    OrderedNode, Report, Saving, Segment, SegmentInfo, Stats, Store, Undo,
 };
 use opened::{Open, failure};
 pub use survey::{Inspect, Survey};
@@ -39,7 +39,12 @@ pub struct Real {
     pub changes: usize,
     /// Verify the whole store whenever it is looked at.
     pub check: bool,
+    /// Save the index at each close.
+    pub saving: bool,
+    /// Compare each index that was loaded with one that is built.
+    pub compare: bool,
     setups: AtomicU64,
+    loads: AtomicU64,
 }
 
 /// The id of every store here.
@@ -55,8 +60,28 @@ impl Real {
             entries: 256,
             changes: 64,
             check: true,
+            saving: false,
+            compare: false,
             setups: AtomicU64::new(0),
+            loads: AtomicU64::new(0),
         }
+    }
+
+    /// With an index that is saved at each close.
+    pub fn saving(mut self) -> Self {
+        self.saving = true;
+        self
+    }
+
+    /// With each index that was loaded compared with one that is built.
+    pub fn compared(mut self) -> Self {
+        self.compare = true;
+        self
+    }
+
+    /// How often it was opened with the index that the last close saved.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
     }
 
     /// With this index.
@@ -111,14 +136,65 @@ impl Real {
         match self.index {
             Indexed::Hash => {
                 let mut slots = vec![0; HashIndex::slots_for(self.entries)];
-                self.open_with(sim, HashIndex::new(&mut slots), mode, work)
+                self.open_or_save(sim, HashIndex::new(&mut slots), mode, work)
             }
             Indexed::Ordered => {
                 let count = OrderedIndex::nodes_for(self.entries);
                 let mut nodes = vec![OrderedNode::default(); count];
-                self.open_with(sim, OrderedIndex::new(&mut nodes), mode, work)
+                self.open_or_save(sim, OrderedIndex::new(&mut nodes), mode, work)
             }
         }
+    }
+
+    fn open_or_save<I: Index>(
+        &self,
+        sim: &mut Sim,
+        index: I,
+        mode: Mode,
+        work: &mut Whole<'_>,
+    ) -> Result<(), Failure> {
+        if !self.saving {
+            return self.open_with(sim, index, mode, work);
+        }
+        let before = self.compare.then(|| sim.clone());
+        let mut loaded = None;
+        let opened = self.open_with(sim, Saving(index), mode, &mut |store, report| {
+            if report.index_loaded && report.healed_bits == 0 {
+                loaded = Some((store.stats(), store.segments()));
+            }
+            if report.index_loaded {
+                self.loads.fetch_add(1, Ordering::Relaxed);
+            }
+            work(store, report)
+        });
+        match (loaded, before) {
+            (Some(loaded), Some(before)) => opened.and(self.alike(before, loaded)),
+            _ => opened,
+        }
+    }
+
+    /// Compares what was known with a loaded index with what is known when it
+    /// is built.
+    fn alike(&self, mut sim: Sim, loaded: (Stats, Vec<SegmentInfo>)) -> Result<(), Failure> {
+        let plain = Self::new(&self.logs).indexed(self.index);
+        let plain = Self {
+            entries: self.entries,
+            segment_size: self.segment_size,
+            ..plain
+        };
+        plain.open(&mut sim, Mode::ReadOnly, &mut |store, _| {
+            let mut built = (store.stats(), store.segments());
+            abandon_tombstones(&mut built, &loaded);
+            if built == loaded {
+                return Ok(Leave::Drop);
+            }
+            let rows = loaded.1.iter().zip(&built.1);
+            let rows: Vec<_> = rows.filter(|(loaded, built)| loaded != built).collect();
+            Err(Failure::Wrong(format!(
+                "as it was loaded, and as it would be built: {:?}, {:?}, segments {rows:?}",
+                loaded.0, built.0
+            )))
+        })
     }
 
     fn open_with<I: Index>(
@@ -177,6 +253,18 @@ impl Subject for Real {
             work(store, &started)
         })
     }
+}
+
+/// Tombstones of an aborted transaction that went on in the next segment are
+/// counted until their segment is reclaimed, but not found again: so much more
+/// may have been known than is built.
+fn abandon_tombstones(built: &mut (Stats, Vec<SegmentInfo>), loaded: &(Stats, Vec<SegmentInfo>)) {
+    for (built, loaded) in built.1.iter_mut().zip(&loaded.1) {
+        built.live = built.live.max(loaded.live);
+    }
+    let more = loaded.0.live_bytes.saturating_sub(built.0.live_bytes);
+    built.0.live_bytes += more;
+    built.0.tombstone_bytes += more;
 }
 
 /// Why a store does not start.

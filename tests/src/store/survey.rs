@@ -5,7 +5,7 @@ use super::opened::Open;
 use crate::sim::SimError;
 use crate::spec::{Contents, Item, Log};
 use crate::subject::Opened;
-use indelible::{Error, Index, Stats};
+use indelible::{Error, Index, Owner, SegmentInfo, Stats};
 
 /// How a store answers when it is compared with what it should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub trait Inspect: Opened {
 
     /// The state of its space.
     fn stats(&self) -> Stats;
+
+    /// What is known of each segment that is somebody's.
+    fn segments(&self) -> Vec<SegmentInfo>;
 
     /// Every segment and frame, in words.
     fn dump(&mut self) -> String;
@@ -49,6 +52,14 @@ impl<I: Index> Inspect for Open<'_, '_, I> {
 
     fn stats(&self) -> Stats {
         self.store.stats()
+    }
+
+    fn segments(&self) -> Vec<SegmentInfo> {
+        let all = 0..self.store.layout().segments;
+        let infos = all.map(|segment| self.store.segment_info(segment));
+        let used =
+            |info: &SegmentInfo| matches!(info.owner, Owner::Ledger | Owner::Cold | Owner::Log);
+        infos.filter(used).collect()
     }
 
     fn dump(&mut self) -> String {

@@ -2,11 +2,16 @@
 //! place.
 
 use indelible::{Error, Geometry, Mode};
+use indelible_tests::explorer::Run;
 use indelible_tests::geometries::{flash, larger, memory, name};
 use indelible_tests::schedules_support::{Bench, Placed, flip, frames, noise, open, segments};
-use indelible_tests::script::{Op, append, delete, put, put_step};
+use indelible_tests::script::{Op, Workload, append, delete, list_append_step, put, put_step};
 use indelible_tests::seed::mix;
 use indelible_tests::sim::{Sim, SimError};
+use indelible_tests::spec::Contents;
+use indelible_tests::store::{Indexed, Real};
+use indelible_tests::subject::{Leave, Subject};
+use std::sync::Arc;
 
 fn media() -> [Geometry; 3] {
     [memory(), flash(4), flash(32)]
@@ -359,4 +364,47 @@ fn noise_in_free_segments(geometry: Geometry) {
     let legal = [bench.truth.clone()];
     bench.resume(&what, &legal, &[&busy[..], &[delete(b"l")]].concat());
     bench.goes_on(&what);
+}
+
+/// An index that a close saved is hit, or a record that it points at: whatever
+/// is answered is right, or an error.
+pub fn saved_indexes_are_believed_by_their_sum() {
+    for geometry in media() {
+        for index in [Indexed::Hash, Indexed::Ordered] {
+            let (image, truth) = saved_image(geometry, index);
+            let real = Real::new(&[]).indexed(index).entries(64).saving();
+            let mut built = 0;
+            for bit in (0..image.len() * 8).step_by(59) {
+                let mut damaged = image.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let mut sim = Sim::with_image(geometry, &damaged);
+                let opened = real.open(&mut sim, Mode::ReadOnly, &mut |store, report| {
+                    built += u32::from(!report.index_loaded);
+                    let survey = store.survey(&truth, report.damaged > 0);
+                    assert_eq!(survey.wrong, Vec::<String>::new(), "bit {bit}");
+                    Ok(Leave::Drop)
+                });
+                assert_eq!(opened, Ok(()), "bit {bit}");
+            }
+            assert!(real.loads() > 100 && built > 10, "{built} built");
+        }
+    }
+}
+
+/// Records of many sizes, in an image that was closed.
+fn saved_image(geometry: Geometry, index: Indexed) -> (Vec<u8>, Contents) {
+    let real = Real::new(&[]).indexed(index).entries(64).saving();
+    let mut sim = Sim::new(geometry);
+    real.setup(&mut sim).expect("it is set up");
+    let mut ops: Vec<Op> = (0..90u8)
+        .map(|i| put(&[b'k', i % 40], &vec![i; usize::from(i) * 2 % 70]))
+        .collect();
+    ops.extend((0..5).map(|i| Op::Do(list_append_step(b"k\x07", &[i; 9]))));
+    ops.extend([delete(b"k\x03"), Op::Close]);
+    let workload = Workload::new("saving", ops.clone());
+    let empty = Arc::new(Contents::empty(0));
+    let run = Run::new(&real, &workload).go(&mut sim, vec![empty], None, &ops);
+    let truth = run.expect("it does what is specified");
+    assert_eq!(real.loads(), 1);
+    (sim.image(), (*truth).clone())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indelible_dax::host::HostIndex;
-use indelible_dax::indelible::{HashIndex, OrderedIndex};
+use indelible_dax::indelible::{HashIndex, OrderedIndex, Saving};
 use indelible_dax::{HostMemory, HostStore, Setup};
 
 use crate::engine::{Engine, KEY_LEN, Key, Result, Session, VALUE_LEN, Value};
@@ -55,8 +55,8 @@ impl Engine for Indelible {
         }
         let memory = HostMemory::new();
         match self.index {
-            Index::Hash => open::<HashIndex<'_>>(&path, &memory, job),
-            Index::Ordered => open::<OrderedIndex<'_>>(&path, &memory, job),
+            Index::Hash => open::<Saving<HashIndex<'_>>>(&path, &memory, job),
+            Index::Ordered => open::<Saving<OrderedIndex<'_>>>(&path, &memory, job),
         }
     }
 }

@@ -15,6 +15,7 @@ mod stat;
 use std::path::Path;
 
 use indelible_dax::host::{HostIndex, StoreError};
+use indelible_dax::indelible::HashIndex;
 use indelible_dax::indelible::{Entry, Error, Report};
 use indelible_dax::{Access, HostMemory, HostStore, OrderedHostStore, Reads};
 
@@ -57,17 +58,36 @@ fn writing<T>(path: &Path, work: impl FnOnce(&mut HostStore<'_>) -> Outcome<T>) 
     Ok(value)
 }
 
+/// Opens a store for reading only, with an index of one kind, and runs `work`.
+fn opened_with<'a, I: HostIndex<'a>, T>(
+    path: &Path,
+    memory: &'a HostMemory,
+    reads: Reads,
+    work: impl FnOnce(&mut HostStore<'a, I>) -> Outcome<T>,
+) -> Outcome<T> {
+    let mut store: HostStore<'a, I> = HostStore::open_as(path, memory, Access::ReadOnly, reads)
+        .map_err(|error| Failure::open(path, error))?;
+    tell(path, store.report());
+    work(&mut store)
+}
+
 /// Opens a store for reading only and runs `work`.
 fn opened<T>(
     path: &Path,
     reads: Reads,
     work: impl FnOnce(&mut HostStore<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
+    opened_with(path, &HostMemory::new(), reads, work)
+}
+
+/// Opens a store so that every record is looked at, whatever was saved.
+fn examined<T>(
+    path: &Path,
+    reads: Reads,
+    work: impl for<'a> FnOnce(&mut HostStore<'a, HashIndex<'a>>) -> Outcome<T>,
+) -> Outcome<T> {
     let memory = HostMemory::new();
-    let mut store: HostStore<'_> = HostStore::open_as(path, &memory, Access::ReadOnly, reads)
-        .map_err(|error| Failure::open(path, error))?;
-    tell(path, store.report());
-    work(&mut store)
+    opened_with(path, &memory, reads, |store| work(store))
 }
 
 /// Opens a store for looking keys up.
@@ -85,12 +105,7 @@ fn walking<T>(
     reads: Reads,
     work: impl FnOnce(&mut OrderedHostStore<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
-    let memory = HostMemory::new();
-    let mut store: OrderedHostStore<'_> =
-        HostStore::open_as(path, &memory, Access::ReadOnly, reads)
-            .map_err(|error| Failure::open(path, error))?;
-    tell(path, store.report());
-    work(&mut store)
+    opened_with(path, &HostMemory::new(), reads, work)
 }
 
 /// Says what was found at start that its owner should know.

@@ -1,0 +1,491 @@
+//! The index, written down by a close and read back by the start after it.
+//!
+//! ```text
+//! head   | form:32 flags:32 | hash check:64 | keys:64 | tombstones:64 | capacity:64 | frame max:32 segments:32 |
+//! rows   | live:32 n:32 |   of each segment
+//! words  | 64 | ...         of the index
+//! ```
+//!
+//! It stands in free segments, opened one after the other, with nothing but a
+//! header each, and runs on from one to the next. Nobody owns them: all that
+//! tells of them is the close, which has their first sequence, the length and
+//! one checksum over everything. Where that holds, it is what the close left,
+//! whatever may have been begun in those segments since; where not, the index
+//! is built from the records.
+
+use super::name::Name;
+use crate::device::{CHUNK, Device};
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::format::frame::{Control, Kind, Writer};
+use crate::format::header::Stream;
+use crate::format::shape::Shape;
+use crate::index::{Index, Loc};
+use crate::layout::{Layout, Peek};
+use crate::ledger::group::{CLOSE, KNOWN};
+use crate::ledger::roots::NEWEST;
+use crate::ledger::walk::Walk;
+use crate::math::{Saturate, place, u32_at, u64_at};
+use crate::medium::Medium;
+use crate::mutants::Mutant;
+use crate::report::Report;
+use crate::segments::{Segment, Table};
+use crate::store::Store;
+
+/// Bytes of the head.
+const HEAD: u64 = 48;
+/// Bytes of a segment's row, and of a word.
+const ROW: u64 = 8;
+/// Bits of the head's flags.
+const LISTS: u32 = 1;
+const DEPENDENTS: u32 = 2;
+
+/// Bytes that a close keeps of what was saved.
+pub(crate) const SAVED: usize = 16;
+
+/// What a close says of the index that it saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Saved {
+    /// The sequence of the first segment; the others follow.
+    pub seq: u32,
+    pub sum: u32,
+    /// Bytes in all.
+    pub len: u64,
+}
+
+impl Saved {
+    pub(crate) fn encode(&self) -> [u8; SAVED] {
+        let mut bytes = [0; SAVED];
+        place(&mut bytes, 0, &self.seq.to_le_bytes());
+        place(&mut bytes, 4, &self.sum.to_le_bytes());
+        place(&mut bytes, 8, &self.len.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Self {
+        Saved {
+            seq: u32_at(bytes, 0),
+            sum: u32_at(bytes, 4),
+            len: u64_at(bytes, 8),
+        }
+    }
+
+    /// Whether a segment of this sequence is one of its segments.
+    pub(crate) fn holds(&self, shape: &Shape, seq: u32) -> bool {
+        let number = seq.checked_sub(self.seq).map(u64::from);
+        number.is_some_and(|number| number < segments(shape, self.len))
+    }
+}
+
+/// Bytes that a segment takes: whole words.
+fn area(shape: &Shape) -> u32 {
+    shape.segment_size.minus(shape.start)
+}
+
+/// Segments for this many bytes.
+fn segments(shape: &Shape, len: u64) -> u64 {
+    let area = u64::from(area(shape).max(1));
+    len.plus(area.minus(1)).over(area)
+}
+
+/// What the head says.
+struct Head {
+    form: u32,
+    flags: u32,
+    check: u64,
+    keys: u64,
+    tombstones: u64,
+    capacity: u64,
+    frame_max: u32,
+    segments: u32,
+}
+
+impl Head {
+    fn encode(&self) -> [u8; HEAD as usize] {
+        let mut bytes = [0; HEAD as usize];
+        place(&mut bytes, 0, &self.form.to_le_bytes());
+        place(&mut bytes, 4, &self.flags.to_le_bytes());
+        place(&mut bytes, 8, &self.check.to_le_bytes());
+        place(&mut bytes, 16, &self.keys.to_le_bytes());
+        place(&mut bytes, 24, &self.tombstones.to_le_bytes());
+        place(&mut bytes, 32, &self.capacity.to_le_bytes());
+        place(&mut bytes, 40, &self.frame_max.to_le_bytes());
+        place(&mut bytes, 44, &self.segments.to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Self {
+        Head {
+            form: u32_at(bytes, 0),
+            flags: u32_at(bytes, 4),
+            check: u64_at(bytes, 8),
+            keys: u64_at(bytes, 16),
+            tombstones: u64_at(bytes, 24),
+            capacity: u64_at(bytes, 32),
+            frame_max: u32_at(bytes, 40),
+            segments: u32_at(bytes, 44),
+        }
+    }
+}
+
+/// What names hash to. It differs between processors of 32 and of 64 bits, and
+/// an index goes by it: one that was saved elsewhere is of no use here.
+fn hash_check(nonce: u64) -> u64 {
+    let bytes = [0x5A; 40];
+    let mut check = 0u64;
+    for len in [5usize, 12, 40] {
+        let name = Name::dependent(bytes.get(..len).unwrap_or_default(), 1, 2);
+        check = check.rotate_left(7) ^ name.probe(nonce).hash;
+    }
+    check
+}
+
+// ----------------------------------------------------------------- writing
+
+/// Writes words into segments, one after the other.
+struct Sink<'s, 'a, M: Medium> {
+    device: &'s mut Device<M>,
+    table: &'s mut Table<'a>,
+    writer: Writer,
+    /// Words not yet summed and handed on.
+    gathered: [u8; 64],
+    fill: usize,
+    sum: u32,
+}
+
+impl<'s, 'a, M: Medium> Sink<'s, 'a, M> {
+    /// Begins in a new segment; returns its sequence too.
+    fn new(
+        device: &'s mut Device<M>,
+        table: &'s mut Table<'a>,
+    ) -> Result<(Self, u32), Fault<M::Error>> {
+        let segment = table.open(device, Stream::Cold, 0, 0)?;
+        let seq = table.get(segment).seq;
+        let writer = Writer::new(segment, device.shape.start);
+        let sink = Sink {
+            sum: device.shape.salt(seq, 0),
+            device,
+            table,
+            writer,
+            gathered: [0; 64],
+            fill: 0,
+        };
+        Ok((sink, seq))
+    }
+
+    fn word(&mut self, word: u64) -> Result<(), Fault<M::Error>> {
+        let end = self
+            .writer
+            .end()
+            .plus(u32::try_from(self.fill).unwrap_or(0));
+        if end >= self.device.shape.segment_size {
+            self.hand_on()?;
+            self.writer.drain(self.device)?;
+            let segment = self.table.open(self.device, Stream::Cold, 0, 0)?;
+            self.writer = Writer::new(segment, self.device.shape.start);
+        }
+        if self.fill >= self.gathered.len() {
+            self.hand_on()?;
+        }
+        place(&mut self.gathered, self.fill, &word.to_le_bytes());
+        self.fill = self.fill.plus(8);
+        Ok(())
+    }
+
+    fn hand_on(&mut self) -> Result<(), Fault<M::Error>> {
+        let bytes = self.gathered.get(..self.fill).unwrap_or_default();
+        self.sum = self.device.medium.crc32c(self.sum, bytes);
+        self.fill = 0;
+        self.writer.push(self.device, bytes)
+    }
+
+    /// Writes what is left, padded to a unit; returns the checksum.
+    fn finish(mut self) -> Result<u32, Fault<M::Error>> {
+        self.hand_on()?;
+        let blank = [self.device.shape.geometry.blank; 8];
+        while self.writer.end().modulo(self.device.shape.unit.max(8)) != 0 {
+            self.writer.push(self.device, &blank)?;
+        }
+        self.writer.drain(self.device)?;
+        Ok(self.sum)
+    }
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Before a close: writes a root, so that what is known is what the medium
+    /// says, and the index. `None` where that is not to be or there is no room.
+    pub(crate) fn save_index(&mut self) -> Result<Option<Saved>, Fault<M::Error>> {
+        if !I::SAVED || self.root_due && self.loaded && !self.met_damage() {
+            // Nothing was written: what was loaded is as good as before.
+            return Ok(None);
+        }
+        if self.met_damage() {
+            // The next start has to look for itself.
+            if self.root_due && self.loaded && self.may_take(0).is_ok() {
+                self.write_root(None)?;
+            }
+            return Ok(None);
+        }
+        let len = self.saved_len();
+        let shape = self.device.shape;
+        let needed = u32::try_from(segments(&shape, len)).unwrap_or(u32::MAX);
+        let sequences = u32::MAX.minus(self.table.next_seq);
+        let room = self.table.free() > needed && self.may_take(0).is_ok();
+        if !room || sequences.minus(2) < needed {
+            return Ok(None);
+        }
+        if !Mutant::SaveWithoutRoot.on() {
+            self.write_root(None)?;
+        }
+        self.give_up_victim();
+        let head = self.saved_head().encode();
+        let (index, rows) = (&self.index, self.table.rows.len());
+        let (mut sink, seq) = Sink::new(&mut self.device, &mut self.table)?;
+        for at in (0..head.len()).step_by(8) {
+            sink.word(u64_at(&head, at))?;
+        }
+        for number in 0..rows {
+            let row = sink.table.get(u32::try_from(number).unwrap_or(u32::MAX));
+            let row = if row.records() { row } else { Segment::EMPTY };
+            sink.word(u64::from(row.live) | u64::from(row.n) << 32)?;
+        }
+        index.save(&mut |word| sink.word(word))?;
+        let sum = sink.finish()?;
+        Ok(Some(Saved { seq, sum, len }))
+    }
+
+    fn saved_len(&self) -> u64 {
+        let mut words = 0u64;
+        let counted: Result<(), ()> = self.index.save(&mut |_| {
+            words = words.plus(1);
+            Ok(())
+        });
+        debug_assert!(counted.is_ok());
+        let rows = u64::from(self.device.shape.segments);
+        HEAD.plus(rows.plus(words).times(ROW))
+    }
+
+    fn saved_head(&self) -> Head {
+        let lists = if self.lists { LISTS } else { 0 };
+        let dependents = if self.dependents { DEPENDENTS } else { 0 };
+        Head {
+            form: I::FORM,
+            flags: lists | dependents,
+            check: hash_check(self.device.shape.nonce),
+            keys: self.keys,
+            tombstones: self.tombstones,
+            capacity: u64::try_from(self.index.capacity()).unwrap_or(u64::MAX),
+            frame_max: self.frame_max,
+            segments: self.device.shape.segments,
+        }
+    }
+
+    /// Whether anything was met since the start that is not as it was written.
+    fn met_damage(&self) -> bool {
+        self.astray
+            || !self.damages.is_empty()
+            || self.device.met_damage()
+            || self.table.rows.iter().any(|row| row.damaged)
+    }
+}
+
+// ----------------------------------------------------------------- reading
+
+/// Reads words from segments, each byte once, and sums what it hands out.
+struct Source<'s, 'a, M: Medium> {
+    device: &'s Device<M>,
+    table: &'s mut Table<'a>,
+    /// Of the segment that comes next.
+    seq: u32,
+    segment: u32,
+    at: u32,
+    /// Bytes not read yet.
+    left: u64,
+    sum: u32,
+    read: [u8; CHUNK],
+    from: usize,
+    to: usize,
+}
+
+/// It cannot be read: a segment is not there any more, or the medium fails.
+struct Unreadable;
+
+impl<'s, 'a, M: Medium> Source<'s, 'a, M> {
+    fn new(device: &'s Device<M>, table: &'s mut Table<'a>, saved: &Saved) -> Self {
+        Source {
+            sum: device.shape.salt(saved.seq, 0),
+            at: device.shape.segment_size,
+            device,
+            table,
+            seq: saved.seq,
+            segment: 0,
+            left: saved.len,
+            read: [0; CHUNK],
+            from: 0,
+            to: 0,
+        }
+    }
+
+    fn word(&mut self) -> Result<u64, Unreadable> {
+        if self.from >= self.to {
+            self.refill()?;
+        }
+        let word = u64_at(&self.read, self.from);
+        self.from = self.from.plus(8);
+        Ok(word)
+    }
+
+    fn refill(&mut self) -> Result<(), Unreadable> {
+        let shape = self.device.shape;
+        if self.at >= shape.segment_size {
+            let wanted = |row: &Segment| row.free() && row.seq == self.seq;
+            let found = self.table.rows.iter().position(wanted).ok_or(Unreadable)?;
+            self.segment = u32::try_from(found).unwrap_or(u32::MAX);
+            self.seq = self.seq.plus(1);
+            self.at = shape.start;
+        }
+        let room = u64::from(shape.segment_size.minus(self.at));
+        let count = usize::try_from(self.left.min(room)).unwrap_or(usize::MAX);
+        let bytes = self.read.get_mut(..count.min(CHUNK)).unwrap_or_default();
+        if bytes.is_empty() {
+            return Err(Unreadable);
+        }
+        let read = self.device.read(self.segment, self.at, bytes);
+        read.map_err(|_| Unreadable)?;
+        self.sum = self.device.medium.crc32c(self.sum, bytes);
+        self.at = self.at.plus(u32::try_from(bytes.len()).unwrap_or(0));
+        self.left = self.left.minus(u64::try_from(bytes.len()).unwrap_or(0));
+        (self.from, self.to) = (0, bytes.len());
+        Ok(())
+    }
+
+    fn head(&mut self) -> Result<Head, Unreadable> {
+        let mut bytes = [0; HEAD as usize];
+        for at in (0..bytes.len()).step_by(8) {
+            place(&mut bytes, at, &self.word()?.to_le_bytes());
+        }
+        Ok(Head::decode(&bytes))
+    }
+
+    /// Takes in what is live in each segment; returns how much in all.
+    fn rows(&mut self) -> Result<u64, Unreadable> {
+        let mut all = 0u64;
+        for number in 0..self.device.shape.segments {
+            let word = self.word()?;
+            let live = u32::try_from(word & 0xFFFF_FFFF).unwrap_or(0);
+            let n = u32::try_from(word >> 32).unwrap_or(0);
+            let Some(row) = self.table.row(number).filter(|row| row.records()) else {
+                continue;
+            };
+            row.live = live;
+            row.n = n;
+            all = all.plus(live.into());
+        }
+        Ok(all)
+    }
+
+    /// Whether all of it was read, and is what was written.
+    fn sound(&self, saved: &Saved) -> bool {
+        let read = self.left == 0 && self.from >= self.to;
+        read && (self.sum == saved.sum || Mutant::LoadUnsummed.on())
+    }
+}
+
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// Takes the index and all that comes with it from what the close saved
+    /// that the walk has ended with. `false`: it has to be built.
+    pub(crate) fn load_index(&mut self, walk: &Walk, report: &Report) -> bool {
+        self.loaded = false;
+        let Some(saved) = walk.saved.filter(|_| I::SAVED && walk.closed) else {
+            return false;
+        };
+        let untouched = report.torn.is_none() && report.damaged == 0 && !walk.named;
+        if !untouched || saved.len.modulo(8) != 0 {
+            return false;
+        }
+        self.group = crate::store::Group::default();
+        let loaded = self.load_from(&saved).unwrap_or(false);
+        if !loaded {
+            // As the root and the walk have left them.
+            for row in self.table.rows.iter_mut().filter(|row| row.records()) {
+                row.n = row.seq;
+            }
+        }
+        self.loaded = loaded;
+        loaded
+    }
+
+    fn load_from(&mut self, saved: &Saved) -> Result<bool, Unreadable> {
+        let shape = self.device.shape;
+        let rows = u64::from(shape.segments).times(ROW);
+        let count = saved.len.minus(HEAD).minus(rows).over(ROW);
+        let end = shape.address(shape.segments, 0).over(shape.unit.into());
+        let mut source = Source::new(&self.device, &mut self.table, saved);
+        let head = source.head()?;
+        let fits = head.form == I::FORM
+            && head.segments == shape.segments
+            && head.check == hash_check(shape.nonce)
+            && head.frame_max <= shape.payload();
+        if !fits {
+            return Ok(false);
+        }
+        let live = source.rows()?;
+        let taken = self.index.load(count, Loc(end), &mut || source.word())?;
+        if !taken || !source.sound(saved) {
+            return Ok(false);
+        }
+        self.live = live;
+        self.keys = head.keys;
+        self.tombstones = head.tombstones;
+        self.frame_max = self.frame_max.max(head.frame_max);
+        self.lists = head.flags & LISTS != 0;
+        self.dependents = head.flags & DEPENDENTS != 0;
+        Ok(true)
+    }
+}
+
+impl Layout {
+    /// How many entries the index had room for that the last close saved, so
+    /// that one can be lent that the start can load: a hash index of
+    /// [`HashIndex::slots_for`](crate::HashIndex::slots_for) as many. `None`
+    /// where there is none. Only a hint: what was saved is not checked.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn saved_entries<M: Medium>(&self, medium: &M) -> Result<Option<u64>, Error<M::Error>> {
+        let shape = Shape::new(self.geometry, self.segment_size, self.nonce);
+        let mut device = Device::unknown(Peek(medium));
+        device.shape = shape;
+        device.told(capacity_saved(&device))
+    }
+}
+
+/// How many entries the index that was saved had room for.
+fn capacity_saved<M: Medium>(device: &Device<M>) -> Result<Option<u64>, Fault<M::Error>> {
+    let shape = device.shape;
+    let (Some(root), _) = device.newest_root(NEWEST)? else {
+        return Ok(None);
+    };
+    // A close that saved follows its root at once.
+    let (segment, seq) = (root.frame.segment, root.frame.seq);
+    let mut last = root.frame;
+    while let Some(frame) = device.parse(segment, seq, last.end(), shape.link_at)? {
+        last = frame;
+    }
+    let close = last.kind == Kind::Control && Control::of(last.a) == Some(Control::Close);
+    if !close || last.body_len < CLOSE {
+        return Ok(None);
+    }
+    let mut bytes = [0; SAVED];
+    device.read_in(&last, last.body_at().plus(KNOWN as u32), &mut bytes)?;
+    let saved = Saved::decode(&bytes);
+    for segment in 0..shape.segments {
+        let header = device.header(segment)?;
+        if header.is_some_and(|(header, _)| header.seq == saved.seq) {
+            let mut bytes = [0; HEAD as usize];
+            device.read(segment, shape.start, &mut bytes)?;
+            return Ok(Some(Head::decode(&bytes).capacity));
+        }
+    }
+    Ok(None)
+}
