@@ -1,4 +1,10 @@
 //! A buffer for records: what is read through it, and how much of the device.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use core::cell::Cell;
 use indelible::{
