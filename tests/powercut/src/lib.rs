@@ -8,7 +8,7 @@
 //! * [`judge`]: a witness that copies the flash at every step, cuts the power
 //!   there, recovers the copy and compares; the original goes on. So the work
 //!   grows with the number of steps, not with its square.
-//! * [`run`]: the whole, in lent memory.
+//! * [`run()`]: the whole, in lent memory.
 
 #![no_std]
 #![forbid(unsafe_code)]
