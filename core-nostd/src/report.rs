@@ -27,6 +27,15 @@ pub struct Damage {
     pub(crate) until: u64,
 }
 
+/// What a store remembers of damage that may hide newer records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hidden {
+    /// Its address in bytes.
+    pub at: u64,
+    /// Records older than this may have had a newer version here.
+    pub until: u64,
+}
+
 /// A transaction that was cut and dropped. It was never acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::multilog::{LogSet, LogState};
-use crate::report::Damage;
+use crate::report::Hidden;
 use crate::segments::{Segment, Table};
 
 /// A change of the index that an abort takes back.
@@ -192,7 +192,7 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) dependents: bool,
     /// Keys present.
     pub(crate) keys: u64,
-    pub(crate) damages: heapless::Vec<Damage, 8>,
+    pub(crate) damages: heapless::Vec<Hidden, 8>,
     pub(crate) healed_bits: u32,
 }
 

@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::math::{Saturate, u32_at, u64_at};
 use crate::medium::Medium;
 use crate::multilog::{LogSet, Mark, WIDE};
-use crate::report::{Damage, Hit, Report, Torn};
+use crate::report::{Damage, Hidden, Hit, Report, Torn};
 use crate::store::{Place, Store};
 
 /// How many words that look like frames but are none one segment may cost
@@ -216,7 +216,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(row) = self.table.row(segment) {
             row.damaged = true;
         }
-        if self.damages.push(damage).is_err()
+        if self.damages.push(Hidden { at, until }).is_err()
             && let Some(last) = self.damages.last_mut()
         {
             last.until = last.until.max(until);

@@ -17,7 +17,7 @@ const LOG_CAPACITY: u64 = 16 << 10;
 
 /// 64 segments, 2 logs of 6 segments at most, 8 changes in a transaction, keys
 /// of up to 32 bytes.
-type Memory = StaticMemory<64, 2, 12, 8, 32>;
+type Memory = StaticMemory<64, 2, 12, 4, 32>;
 type Slots = [u64; HashIndex::slots_for(KEYS)];
 type Kv<'m> = Store<'m, &'m mut Nor<Driver>, HashIndex<'m>>;
 
