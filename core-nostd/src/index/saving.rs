@@ -18,7 +18,8 @@ use super::{Cursor, Index, IndexFull, Loc, Probe};
 /// meanwhile is found when it is read, moved or checked.
 ///
 /// ```
-/// use indelible::{HashIndex, Saving};
+/// use indelible::HashIndex;
+/// use indelible::index::Saving;
 ///
 /// let mut slots = [0; 64];
 /// let index = Saving(HashIndex::new(&mut slots));
