@@ -88,12 +88,12 @@
 /**
  * Bytes of the store object where pointers have 32 bits.
  */
-#define INDELIBLE_STORE_SIZE_32 1088
+#define INDELIBLE_STORE_SIZE_32 960
 
 /**
  * Bytes of the store object where pointers have 64 bits.
  */
-#define INDELIBLE_STORE_SIZE_64 1280
+#define INDELIBLE_STORE_SIZE_64 1152
 
 /**
  * Bytes of memory for each segment.

@@ -9,9 +9,9 @@ use crate::arguments::{Run, fetch};
 use crate::status::{indelible_error, indelible_status, wide};
 
 /// Bytes of the store object where pointers have 32 bits.
-pub const INDELIBLE_STORE_SIZE_32: usize = 1088;
+pub const INDELIBLE_STORE_SIZE_32: usize = 960;
 /// Bytes of the store object where pointers have 64 bits.
-pub const INDELIBLE_STORE_SIZE_64: usize = 1280;
+pub const INDELIBLE_STORE_SIZE_64: usize = 1152;
 /// Bytes of memory for each segment.
 pub const INDELIBLE_SEGMENT_SIZE: usize = 24;
 /// Bytes of memory for each log.

@@ -169,8 +169,13 @@ pub trait Engine {
     /// The store's.
     fn format(&self, flash: &Flash, plan: Plan) -> Result<(), Fault>;
 
+    /// Whether a session ends with a close, and not as a power failure would.
+    fn closes(&self) -> bool {
+        false
+    }
+
     /// Opens the store that is on the flash, and does `work` with it. Leaves
-    /// it as a power failure would.
+    /// it as a power failure would, unless it [closes](Engine::closes).
     ///
     /// # Errors
     /// What the store says to being opened, or what `work` returns.

@@ -1,5 +1,6 @@
 //! Indelible, over the core's trait, with a buffer for the record being read.
 
+use indelible::index::Saving;
 use indelible::{
     Config, Error, Geometry, GeometryError, HashIndex, Layout, Medium, Memory, Mode, Order, Undo,
     setup,
@@ -17,6 +18,9 @@ const DROPPED: u64 = 4096;
 
 /// Indelible's core.
 pub struct Indelible;
+
+/// The same, closed after each session, which saves the index.
+pub struct Closed;
 
 impl Medium for Flash {
     type Error = Refused;
@@ -52,7 +56,8 @@ impl Medium for Flash {
 /// Longer than any record of the workloads.
 const BUFFER: usize = 64;
 
-type Open<'a> = indelible::Kv<'a, Buffered<Flash, BUFFER>, HashIndex<'a>>;
+type Medium64 = Buffered<Flash, BUFFER>;
+type Open<'a> = indelible::Kv<'a, Medium64, Saving<HashIndex<'a>>>;
 
 struct Session<'a> {
     store: Open<'a>,
@@ -137,41 +142,90 @@ impl Engine for Indelible {
     }
 
     fn session(&self, flash: &Flash, plan: Plan, work: &mut Work<'_>) -> Result<(), Fault> {
-        let layout = Layout::read(flash).map_err(Fault::of)?;
-        let mut segments = vec![indelible::Segment::default(); layout.segments as usize];
-        let mut logs = vec![indelible::LogState::default(); layout.logs as usize];
-        let mut ring = vec![0; layout.ring as usize];
-        let mut undo = vec![Undo::default(); UNDO];
-        let mut scratch = [0; size_of::<Key>()];
-        let mut slots = vec![0; HashIndex::slots_for(plan.keys)];
-        let ram = size_of::<Open<'_>>()
-            + size_of_val(&*segments)
-            + size_of_val(&*logs)
-            + size_of_val(&*ring)
-            + size_of_val(&*undo)
-            + scratch.len()
-            + size_of_val(&*slots);
-        let memory = Memory {
-            segments: &mut segments,
-            logs: &mut logs,
-            ring: &mut ring,
-            undo: &mut undo,
-            scratch: &mut scratch,
-        };
-        let index = HashIndex::new(&mut slots);
-        let (store, report) = Open::start(
-            Buffered::new(flash.clone()),
-            index,
-            memory,
-            Some(1),
-            Mode::ReadWrite,
-        )
-        .map_err(Fault::of)?;
-        if report.damaged != 0 {
-            return Err(Fault::Failed(format!("{:?}", report.damages)));
-        }
-        work(&mut Session { store, ram })
+        session(flash, plan, false, work)
     }
+}
+
+impl Engine for Closed {
+    fn name(&self) -> String {
+        "indelible, closed".into()
+    }
+
+    fn closes(&self) -> bool {
+        true
+    }
+
+    fn note(&self) -> &'static str {
+        "a close behind each session, which saves the index: 8 bytes a slot"
+    }
+
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    fn refuses_word(&self, word: usize) -> Option<&'static str> {
+        Indelible.refuses_word(word)
+    }
+
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    fn has_log(&self) -> bool {
+        true
+    }
+
+    fn format(&self, flash: &Flash, plan: Plan) -> Result<(), Fault> {
+        Indelible.format(flash, plan)
+    }
+
+    fn session(&self, flash: &Flash, plan: Plan, work: &mut Work<'_>) -> Result<(), Fault> {
+        session(flash, plan, true, work)
+    }
+}
+
+/// Opens the store, does `work`, and closes it or leaves it as a power failure
+/// would.
+fn session(flash: &Flash, plan: Plan, close: bool, work: &mut Work<'_>) -> Result<(), Fault> {
+    let layout = Layout::read(flash).map_err(Fault::of)?;
+    let mut segments = vec![indelible::Segment::default(); layout.segments as usize];
+    let mut logs = vec![indelible::LogState::default(); layout.logs as usize];
+    let mut ring = vec![0; layout.ring as usize];
+    let mut undo = vec![Undo::default(); UNDO];
+    let mut scratch = [0; size_of::<Key>()];
+    let mut slots = vec![0; HashIndex::slots_for(plan.keys)];
+    let ram = size_of::<Open<'_>>()
+        + size_of_val(&*segments)
+        + size_of_val(&*logs)
+        + size_of_val(&*ring)
+        + size_of_val(&*undo)
+        + scratch.len()
+        + size_of_val(&*slots);
+    let memory = Memory {
+        segments: &mut segments,
+        logs: &mut logs,
+        ring: &mut ring,
+        undo: &mut undo,
+        scratch: &mut scratch,
+    };
+    let index = Saving(HashIndex::new(&mut slots));
+    let (store, report) = Open::start(
+        Buffered::new(flash.clone()),
+        index,
+        memory,
+        Some(1),
+        Mode::ReadWrite,
+    )
+    .map_err(Fault::of)?;
+    if report.damaged != 0 {
+        return Err(Fault::Failed(format!("{:?}", report.damages)));
+    }
+    let mut session = Session { store, ram };
+    work(&mut session)?;
+    if close {
+        session.store.close().map_err(Fault::of)?;
+    }
+    Ok(())
 }
 
 impl Session<'_> {

@@ -10,7 +10,7 @@ mod tickv;
 mod wasefire;
 
 pub use self::ekv::Ekv;
-pub use self::indelible::Indelible;
+pub use self::indelible::{Closed, Indelible};
 #[cfg(feature = "littlefs")]
 pub use self::littlefs::Littlefs;
 pub use self::sequential::Sequential;
@@ -24,6 +24,7 @@ use crate::engine::Engine;
 fn with<const WORD: usize, const SECTORS: usize>() -> Vec<Box<dyn Engine>> {
     vec![
         Box::new(Indelible),
+        Box::new(Closed),
         Box::new(Sequential::<WORD> { cached: true }),
         Box::new(Sequential::<WORD> { cached: false }),
         Box::new(Ekv),
@@ -42,7 +43,8 @@ pub const CUT_SECTORS: usize = 16;
 pub fn small() -> Vec<Box<dyn Engine>> {
     let mut engines = with::<4, CUT_SECTORS>();
     // What is on the flash is the same with caches and without.
-    engines.retain(|engine| engine.name() != Sequential::<4> { cached: true }.name());
+    let same = [Sequential::<4> { cached: true }.name(), Closed.name()];
+    engines.retain(|engine| !same.contains(&engine.name()));
     engines
 }
 
