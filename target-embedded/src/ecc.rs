@@ -1,4 +1,5 @@
-//! What the core is shown where a unit of flash cannot be read.
+//! What the core is shown where a unit of flash cannot be read: for adapters of
+//! your own; [`Nor::ecc`](crate::Nor::ecc) does it all.
 //!
 //! The core judges by bytes, so a unit without any gets some. They must never
 //! pass for a commit, for blank space, or for one flipped bit of either:
@@ -28,26 +29,29 @@ use core::ops::Range;
 const FAILED_MAX: usize = 4;
 
 /// Units that could not be read, by their address on the device.
-#[derive(Default)]
-pub(crate) struct Failed {
+#[derive(Debug, Default)]
+pub struct Failed {
     units: [Cell<Option<u32>>; FAILED_MAX],
     next: Cell<usize>,
     count: Cell<u32>,
 }
 
 impl Failed {
-    pub(crate) fn has(&self, unit: u32) -> bool {
+    /// Whether a unit failed.
+    #[must_use]
+    pub fn has(&self, unit: u32) -> bool {
         self.units.iter().any(|slot| slot.get() == Some(unit))
     }
 
     /// Whether any of them is in a range.
-    pub(crate) fn any_in(&self, range: &Range<u32>, unit: u32) -> bool {
+    #[must_use]
+    pub fn any_in(&self, range: &Range<u32>, unit: u32) -> bool {
         let mut units = self.units.iter().filter_map(Cell::get);
         units.any(|at| at < range.end && range.start < at.saturating_add(unit))
     }
 
     /// A unit failed; the one remembered longest may be forgotten for it.
-    pub(crate) fn add(&self, unit: u32) {
+    pub fn add(&self, unit: u32) {
         let next = self.next.get();
         if let Some(slot) = self.units.get(next) {
             slot.set(Some(unit));
@@ -59,7 +63,7 @@ impl Failed {
     }
 
     /// What was erased can be read again.
-    pub(crate) fn erased(&self, range: &Range<u32>) {
+    pub fn erased(&self, range: &Range<u32>) {
         for slot in &self.units {
             if slot.get().is_some_and(|at| range.contains(&at)) {
                 slot.set(None);
@@ -68,13 +72,14 @@ impl Failed {
     }
 
     /// How many failed.
-    pub(crate) fn count(&self) -> u32 {
+    #[must_use]
+    pub fn count(&self) -> u32 {
         self.count.get()
     }
 }
 
 /// The bytes of a unit that cannot be read, from byte `within` of it.
-pub(crate) fn unreadable(within: u32, part: &mut [u8]) {
+pub fn unreadable(within: u32, part: &mut [u8]) {
     for (at, byte) in (within..).zip(part) {
         *byte = match at {
             0..4 => 0x00,
@@ -84,8 +89,12 @@ pub(crate) fn unreadable(within: u32, part: &mut [u8]) {
     }
 }
 
-/// Calls `each` for the part of each unit that `buf` covers.
-pub(crate) fn by_units<E>(
+/// Calls `each` for the part of each unit of `unit` bytes that `buf`, which
+/// stands at `at`, covers.
+///
+/// # Errors
+/// What `each` returns.
+pub fn by_units<E>(
     mut at: u32,
     unit: u32,
     mut buf: &mut [u8],

@@ -48,7 +48,7 @@ mod area;
 mod async_store;
 mod boot;
 mod buffered;
-mod ecc;
+pub mod ecc;
 mod error;
 #[cfg(feature = "heap")]
 mod heap;

@@ -86,6 +86,14 @@
 #define INDELIBLE_CAUSE_OUT_OF_RANGE -1000000
 
 /**
+ * What `read` returns where the flash's error correction gives up on a unit
+ * that it was asked for. The bytes do not matter then: the unit counts as cut
+ * if nothing is programmed behind it, else as damage. Only on flash with write
+ * units of 8 bytes and more, below 4 GiB; elsewhere it is an error like others.
+ */
+#define INDELIBLE_READ_UNREADABLE -1000001
+
+/**
  * Bytes of the store object where pointers have 32 bits.
  */
 #define INDELIBLE_STORE_SIZE_32 960
@@ -516,7 +524,8 @@ typedef struct {
      */
     void *context;
     /**
-     * Fills `buffer` from `address`. Any address and length.
+     * Fills `buffer` from `address`. Any address and length. Flash with error
+     * correction returns INDELIBLE_READ_UNREADABLE where that gives up.
      */
     int (*read)(void *context, uint64_t address, void *buffer, size_t len);
     /**

@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_void};
 
 use indelible::{Geometry, Medium, Order};
+use indelible_embedded::ecc::{Failed, by_units, unreadable};
 
 use crate::status::{indelible_error, indelible_status};
 
@@ -12,6 +13,12 @@ pub const INDELIBLE_BLANK_FLASH: u8 = 0xFF;
 /// The cause where the core was led outside the flash, by a damaged image; no
 /// callback was called.
 pub const INDELIBLE_CAUSE_OUT_OF_RANGE: c_int = -1_000_000;
+
+/// What `read` returns where the flash's error correction gives up on a unit
+/// that it was asked for. The bytes do not matter then: the unit counts as cut
+/// if nothing is programmed behind it, else as damage. Only on flash with write
+/// units of 8 bytes and more, below 4 GiB; elsewhere it is an error like others.
+pub const INDELIBLE_READ_UNREADABLE: c_int = -1_000_001;
 
 /// Bytes written at a time where `program` stands in for `erase`.
 const FILL: usize = 64;
@@ -39,7 +46,8 @@ pub enum indelible_order {
 pub struct indelible_flash {
     /// Handed to each callback.
     pub context: *mut c_void,
-    /// Fills `buffer` from `address`. Any address and length.
+    /// Fills `buffer` from `address`. Any address and length. Flash with error
+    /// correction returns INDELIBLE_READ_UNREADABLE where that gives up.
     pub read: Option<
         unsafe extern "C" fn(
             context: *mut c_void,
@@ -85,6 +93,9 @@ pub struct indelible_flash {
 pub(crate) struct Cause(pub c_int);
 
 const OUT_OF_RANGE: Cause = Cause(INDELIBLE_CAUSE_OUT_OF_RANGE);
+const UNREADABLE: Result<(), Cause> = Err(Cause(INDELIBLE_READ_UNREADABLE));
+/// The smallest unit that what stands for an unreadable one fits into.
+const UNREADABLE_UNIT: u32 = 8;
 
 fn done(result: c_int) -> Result<(), Cause> {
     if result == 0 {
@@ -99,6 +110,8 @@ fn done(result: c_int) -> Result<(), Cause> {
 pub(crate) struct Flash {
     callbacks: indelible_flash,
     order: Order,
+    /// Units whose error correction gave up.
+    failed: Failed,
 }
 
 impl Flash {
@@ -128,6 +141,7 @@ impl Flash {
         Ok(Flash {
             callbacks: *callbacks,
             order,
+            failed: Failed::default(),
         })
     }
 
@@ -152,6 +166,41 @@ impl Flash {
                 bytes.len(),
             )
         })
+    }
+
+    fn fetch(&self, at: u64, buf: &mut [u8]) -> Result<(), Cause> {
+        let Some(read) = self.callbacks.read else {
+            return Err(OUT_OF_RANGE);
+        };
+        if buf.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: a callback as the header asks, in range, with memory that is
+        // there during the call.
+        done(unsafe {
+            read(
+                self.callbacks.context,
+                at,
+                buf.as_mut_ptr().cast(),
+                buf.len(),
+            )
+        })
+    }
+
+    /// Reads what is in one write unit; where its error correction gives up,
+    /// what the core takes for damage.
+    fn fetch_unit(&self, at: u32, part: &mut [u8]) -> Result<(), Cause> {
+        let within = at & self.callbacks.write_unit.saturating_sub(1);
+        let unit = at.saturating_sub(within);
+        if !self.failed.has(unit) {
+            let fetched = self.fetch(at.into(), part);
+            if fetched != UNREADABLE {
+                return fetched;
+            }
+            self.failed.add(unit);
+        }
+        unreadable(within, part);
+        Ok(())
     }
 
     /// Erasing memory whose bytes can be overwritten.
@@ -183,23 +232,21 @@ impl Medium for Flash {
     }
 
     fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), Cause> {
-        self.check(at, crate::status::wide(buf.len()))?;
-        let Some(read) = self.callbacks.read else {
-            return Err(OUT_OF_RANGE);
+        let len = crate::status::wide(buf.len());
+        self.check(at, len)?;
+        let unit = self.callbacks.write_unit;
+        let place = u32::try_from(at).ok().zip(u32::try_from(len).ok());
+        let place = place.filter(|_| unit >= UNREADABLE_UNIT && self.callbacks.erase.is_some());
+        let Some((from, len)) = place else {
+            return self.fetch(at, buf);
         };
-        if buf.is_empty() {
-            return Ok(());
+        if !self.failed.any_in(&(from..from.saturating_add(len)), unit) {
+            let fetched = self.fetch(at, buf);
+            if fetched != UNREADABLE {
+                return fetched;
+            }
         }
-        // SAFETY: a callback as the header asks, in range, with memory that is
-        // there during the call.
-        done(unsafe {
-            read(
-                self.callbacks.context,
-                at,
-                buf.as_mut_ptr().cast(),
-                buf.len(),
-            )
-        })
+        by_units(from, unit, buf, |at, part| self.fetch_unit(at, part))
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Cause> {
@@ -212,9 +259,13 @@ impl Medium for Flash {
         let Some(erase) = self.callbacks.erase else {
             return self.fill(at, len);
         };
-        let len = usize::try_from(len).map_err(|_| OUT_OF_RANGE)?;
+        let bytes = usize::try_from(len).map_err(|_| OUT_OF_RANGE)?;
         // SAFETY: a callback as the header asks, in range.
-        done(unsafe { erase(self.callbacks.context, at, len) })
+        done(unsafe { erase(self.callbacks.context, at, bytes) })?;
+        let end = u32::try_from(at.saturating_add(len)).unwrap_or(u32::MAX);
+        self.failed
+            .erased(&(u32::try_from(at).unwrap_or(u32::MAX)..end));
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Cause> {

@@ -1007,12 +1007,13 @@ static indelible_status step(model *to, uint32_t random, int real) {
     }
 }
 
-static void cuts(const char *name, uint32_t write_unit, uint8_t blank, uint8_t order, int nvm) {
+static void cuts(const char *name, uint32_t write_unit, uint8_t blank, uint8_t order, int nvm, int ecc) {
     ram_flash flash = make_flash(write_unit, blank, order);
     indelible_config config = make_config(&flash, nvm);
     static uint8_t fresh[SIZE];
     uint32_t cut, cuts_made = 0, recoveries = 0, operations = 0;
 
+    flash.ecc = ecc;
     OK(indelible_setup(&config, NULL));
     memcpy(fresh, bytes, SIZE);
     for (cut = 1;; cut += stride) {
@@ -1023,6 +1024,7 @@ static void cuts(const char *name, uint32_t write_unit, uint8_t blank, uint8_t o
         int n;
 
         memcpy(bytes, fresh, SIZE);
+        flash.unreadable_count = 0;
         memset(&after, 0, sizeof after);
         before = after;
         ram_flash_power(&flash, 0);
@@ -1122,12 +1124,14 @@ int main(int count, char **arguments) {
     scans();
     care();
     boots();
-    cuts("flash, unit 1", 1, 0xFF, INDELIBLE_ORDERED, 0);
-    cuts("flash, unit 4", 4, 0xFF, INDELIBLE_ORDERED, 0);
-    cuts("flash, unit 8", 8, 0xFF, INDELIBLE_ORDERED, 0);
-    cuts("flash, unit 32", 32, 0xFF, INDELIBLE_ORDERED, 0);
-    cuts("byte memory, no erase", 1, 0, INDELIBLE_ORDERED, 1);
-    cuts("unordered memory", 1, 0, INDELIBLE_UNORDERED, 0);
+    cuts("flash, unit 1", 1, 0xFF, INDELIBLE_ORDERED, 0, 0);
+    cuts("flash, unit 4", 4, 0xFF, INDELIBLE_ORDERED, 0, 0);
+    cuts("flash, unit 8", 8, 0xFF, INDELIBLE_ORDERED, 0, 0);
+    cuts("flash, unit 32", 32, 0xFF, INDELIBLE_ORDERED, 0, 0);
+    cuts("flash with ECC, unit 8", 8, 0xFF, INDELIBLE_ORDERED, 0, 1);
+    cuts("flash with ECC, unit 32", 32, 0xFF, INDELIBLE_ORDERED, 0, 1);
+    cuts("byte memory, no erase", 1, 0, INDELIBLE_ORDERED, 1, 0);
+    cuts("unordered memory", 1, 0, INDELIBLE_UNORDERED, 0, 0);
     threads();
     printf("%lu checks passed\n", checks);
     return 0;

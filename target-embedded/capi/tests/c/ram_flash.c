@@ -12,6 +12,7 @@ uint32_t ram_flash_random(uint32_t *state) {
 
 void ram_flash_reset(ram_flash *flash) {
     memset(flash->bytes, flash->blank, flash->size);
+    flash->unreadable_count = 0;
     ram_flash_power(flash, 0);
 }
 
@@ -39,11 +40,26 @@ static int violation(ram_flash *flash) {
 
 static int ram_read(void *context, uint64_t address, void *buffer, size_t len) {
     ram_flash *flash = (ram_flash *)context;
+    unsigned i;
     if (flash->off) return RAM_FLASH_OFF;
     if (outside(flash, address, len, 1)) return violation(flash);
     memcpy(buffer, flash->bytes + address, len);
     flash->reads++;
+    for (i = 0; i < flash->unreadable_count && i < 4; i++) {
+        uint64_t unit = flash->unreadable[i];
+        if (unit < address + len && address < unit + flash->write_unit) {
+            memset(buffer, 0x5A, len);
+            return INDELIBLE_READ_UNREADABLE;
+        }
+    }
     return 0;
+}
+
+/* What was erased can be read again. */
+static void forget_unreadable(ram_flash *flash, uint64_t address, size_t len) {
+    unsigned i;
+    for (i = 0; i < 4; i++)
+        if (flash->unreadable[i] >= address && flash->unreadable[i] < address + len) flash->unreadable[i] = UINT64_MAX / 2;
 }
 
 /* Ordered: whole units before the cut, any bits of the one at the cut. Else any
@@ -57,6 +73,7 @@ static void tear(ram_flash *flash, uint8_t *to, const uint8_t *from, size_t len)
             uint8_t old = (uint8_t)ram_flash_random(&flash->random);
             to[i] = (uint8_t)((from[i] & ~old) | (to[i] & old));
         }
+        if (flash->ecc) flash->unreadable[flash->unreadable_count++ % 4] = (uint64_t)(to - flash->bytes) + done;
         return;
     }
     for (i = 0; i + 8 <= len; i += 8)
@@ -103,6 +120,7 @@ static int ram_erase(void *context, uint64_t address, size_t len) {
         return RAM_FLASH_OFF;
     }
     memset(flash->bytes + address, flash->blank, len);
+    forget_unreadable(flash, address, len);
     flash->erases++;
     return 0;
 }

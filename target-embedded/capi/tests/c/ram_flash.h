@@ -24,6 +24,10 @@ typedef struct ram_flash {
     int violations;
     /* Decides what is left of an operation that was cut. */
     uint32_t random;
+    /* With error correction: a unit that was torn cannot be read. */
+    int ecc;
+    uint64_t unreadable[4];
+    unsigned unreadable_count;
     /* What was done so far, for figures. */
     uint32_t programmed_bytes, erases, reads;
 } ram_flash;
