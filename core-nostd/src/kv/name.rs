@@ -55,22 +55,21 @@ impl<'k> Name<'k> {
 
     /// What an index may know of the entry.
     pub(crate) fn probe(&self, nonce: u64) -> Probe {
-        // Generations are larger than one.
-        let (generation, number) = match self.class {
-            Class::Item => (0, 0),
-            Class::List => (1, 0),
-            Class::Dependent { generation, number } => (generation, number),
-        };
+        let (words, rest) = self.key.as_chunks::<8>();
         let mut hash = nonce;
-        for word in [generation, number] {
-            hash = mix(hash, word);
+        for word in words {
+            hash = mix(hash, u64::from_le_bytes(*word));
         }
-        for bytes in self.key.chunks(8) {
-            hash = mix(hash, prefix(bytes));
-        }
+        // What is left leaves a byte free, enough to tell lengths apart.
         let len = u64::try_from(self.key.len()).unwrap_or(0);
+        hash = mix(hash, prefix(rest) ^ len);
+        match self.class {
+            Class::Item => {}
+            Class::List => hash = mix(hash, 1),
+            Class::Dependent { generation, number } => hash = mix(mix(hash, generation), number),
+        }
         Probe {
-            hash: mix(hash, len),
+            hash: mix(hash, nonce),
             prefix: prefix(self.key),
             primary: self.class == Class::Item,
         }
@@ -90,6 +89,9 @@ fn mix(hash: u64, word: u64) -> u64 {
 
 /// A key's first eight bytes as a number that orders as they do.
 pub(crate) fn prefix(key: &[u8]) -> u64 {
+    if let Some(bytes) = key.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
     let mut bytes = [0u8; 8];
     crate::math::place(&mut bytes, 0, key);
     u64::from_be_bytes(bytes)
