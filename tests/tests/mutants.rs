@@ -17,13 +17,17 @@ mod judged {
     use super::schedules::{damage, limits, reclaiming, restart, sealing, tearing};
     use indelible::mutants::{Mutant, set};
     use indelible::{Error, Geometry, Mode};
-    use indelible_tests::explorer::{Bounds, explore};
+    use indelible_tests::explorer::{Bounds, Run, explore};
     use indelible_tests::geometries::{flash, memory};
     use indelible_tests::schedules_support::{Bench, Shared, open};
-    use indelible_tests::script::{Workload, append, put};
+    use indelible_tests::script::{Op, Workload, append, put};
+    use indelible_tests::sim::Sim;
+    use indelible_tests::spec::Contents;
     use indelible_tests::store::Indexed;
+    use indelible_tests::subject::Subject;
     use indelible_tests::workloads;
     use std::collections::BTreeSet;
+    use std::sync::Arc;
     use std::time::Instant;
 
     /// Something that panics where the store fails it.
@@ -164,12 +168,24 @@ mod judged {
         explored(&workloads::transaction_over_succession(memory()), memory());
     }
 
+    /// Closed in the middle of reclaiming: what is loaded has to be what would
+    /// be built.
     fn closing_with_a_saved_index() {
-        let workload = workloads::maintaining(flash(4));
-        let real = workloads::real(&workload, Indexed::Hash).saving();
-        let bounds = Bounds::brief().depth(1);
-        if let Err(found) = explore(&real, &workload, flash(4), bounds) {
-            panic!("{}", found.failure);
+        for geometry in [memory(), flash(4)] {
+            let mut ops = workloads::maintaining(geometry).prelude;
+            for i in 1..20u8 {
+                ops.extend([put(&[b'H', i % 4], &[i; 100]), Op::Maintain(i.into())]);
+                ops.push(Op::Close);
+            }
+            let workload = Workload::new("closing", ops);
+            let real = workloads::real(&workload, Indexed::Hash);
+            let real = real.saving().compared();
+            let mut sim = Sim::new(geometry);
+            real.setup(&mut sim).expect("it is set up");
+            let empty = Arc::new(Contents::empty(0));
+            let mut run = Run::new(&real, &workload);
+            let ran = run.go(&mut sim, vec![empty], None, &workload.ops);
+            assert_eq!(ran.err(), None);
         }
     }
 
