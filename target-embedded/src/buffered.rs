@@ -96,6 +96,13 @@ impl<M: fmt::Debug, const N: usize> fmt::Debug for Buffered<M, N> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<M: defmt::Format, const N: usize> defmt::Format for Buffered<M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Buffered {} of {} bytes", self.medium, N);
+    }
+}
+
 impl<M: Medium, const N: usize> Medium for Buffered<M, N> {
     type Error = M::Error;
 

@@ -25,6 +25,7 @@ use super::{Cursor, Index, IndexFull, Loc, Probe};
 /// let index = Saving(HashIndex::new(&mut slots));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Saving<I>(pub I);
 
 impl<I: Index> Index for Saving<I> {
