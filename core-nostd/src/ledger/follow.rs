@@ -109,17 +109,25 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(false);
         };
         let Successor { segment, seq, .. } = next;
-        if next.used > self.tail.at {
+        let header = self.device.header(segment)?.map(|(header, _)| header);
+        let known = header.filter(|header| header.seq == seq);
+        let whole = match self.device.root_at(segment, seq)? {
+            Some(root) if self.device.root_end(&root)?.is_some() => Some(root),
+            _ => None,
+        };
+        // A root that was found but not confirmed when the newest was chosen:
+        // the frame that confirms it, which power cut, reads otherwise now. So
+        // it is the root, and nothing was lost before it.
+        let flickered = known.is_some() && whole.is_some();
+        if next.used > self.tail.at && !flickered {
             let at = self.tail;
             self.damage(Hit::Ledger, at, next.used.minus(at.at), next.used, report);
             walk.damaged = true;
             self.tail.at = next.used;
-        } else if next.healed {
+        } else if next.healed && !flickered {
             report.healed_bits = report.healed_bits.plus(1);
         }
         self.mark_used(self.tail);
-        let header = self.device.header(segment)?.map(|(header, _)| header);
-        let known = header.filter(|header| header.seq == seq);
         let root = known.is_some_and(|header| header.stream == Stream::Root);
         if known.is_none() && !self.holds_frames(segment, seq)? {
             // The header was durable before the link: the segment was erased
@@ -128,10 +136,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Err(Fault::at(What::LedgerLost, at));
         }
         let start = self.device.shape.start;
-        if let Some(root) = self.device.root_at(segment, seq)?
-            && self.device.root_end(&root)?.is_some()
-        {
-            // Its header was lost, so it was not found as the newest root.
+        if let Some(root) = whole {
+            // Or its header was lost, so it was not found as the newest root.
             self.load(&root)?;
             self.newest_header = u32::MAX;
             self.chain = root.fixed.chain;
@@ -142,7 +148,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 seq,
                 at: start,
             };
-            report.healed_bits = report.healed_bits.plus(1);
+            report.healed_bits = report.healed_bits.plus(u32::from(!flickered));
             *walk = Walk::default();
             return Ok(true);
         }
