@@ -80,10 +80,10 @@ impl<M: Medium> Device<M> {
     }
 
     /// Announces reads of a run, in pieces.
-    pub(crate) fn expect(&self, segment: u32, offset: u32, len: u32) {
+    pub(crate) fn will_read(&self, segment: u32, offset: u32, len: u32) {
         let at = self.shape.address(segment, offset);
         self.medium
-            .expect(at, usize::try_from(len).unwrap_or(usize::MAX));
+            .will_read(at, usize::try_from(len).unwrap_or(usize::MAX));
     }
 
     /// Calls `each` with the bytes of a run, in order and in pieces.

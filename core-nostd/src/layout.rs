@@ -373,8 +373,8 @@ impl<M: Medium> Medium for Peek<'_, M> {
     fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
         self.0.borrow(at, len)
     }
-    fn expect(&self, at: u64, len: usize) {
-        self.0.expect(at, len);
+    fn will_read(&self, at: u64, len: usize) {
+        self.0.will_read(at, len);
     }
     fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Self::Error> {
         Ok(())

@@ -81,7 +81,7 @@ pub trait Medium {
     /// in pieces, some of them more than once. A medium with a slow bus may
     /// fetch them at once and serve those reads from memory, as long as it
     /// forgets what it holds at each write and erase. Does nothing by default.
-    fn expect(&self, at: u64, len: usize) {
+    fn will_read(&self, at: u64, len: usize) {
         let _ = (at, len);
     }
 
@@ -125,8 +125,8 @@ impl<M: Medium + ?Sized> Medium for &mut M {
     fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
         (**self).borrow(at, len)
     }
-    fn expect(&self, at: u64, len: usize) {
-        (**self).expect(at, len)
+    fn will_read(&self, at: u64, len: usize) {
+        (**self).will_read(at, len)
     }
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Self::Error> {
         (**self).write(at, bytes)

@@ -128,7 +128,7 @@ impl<M: Medium, const N: usize> Medium for Buffered<M, N> {
 
     /// Fetches the record, unless it is here or too long. An error shows when
     /// it is read.
-    fn expect(&self, at: u64, len: usize) {
+    fn will_read(&self, at: u64, len: usize) {
         let Ok(mut held) = self.held.try_borrow_mut() else {
             return;
         };

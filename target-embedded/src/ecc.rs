@@ -37,21 +37,18 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// Whether a unit failed.
-    #[must_use]
-    pub fn has(&self, unit: u32) -> bool {
+    fn has(&self, unit: u32) -> bool {
         self.units.iter().any(|slot| slot.get() == Some(unit))
     }
 
     /// Whether any of them is in a range.
-    #[must_use]
-    pub fn any_in(&self, range: &Range<u32>, unit: u32) -> bool {
+    fn any_in(&self, range: &Range<u32>, unit: u32) -> bool {
         let mut units = self.units.iter().filter_map(Cell::get);
         units.any(|at| at < range.end && range.start < at.saturating_add(unit))
     }
 
     /// A unit failed; the one remembered longest may be forgotten for it.
-    pub fn add(&self, unit: u32) {
+    fn add(&self, unit: u32) {
         let next = self.next.get();
         if let Some(slot) = self.units.get(next) {
             slot.set(Some(unit));
@@ -60,6 +57,49 @@ impl Failed {
         self.next
             .set(if following < FAILED_MAX { following } else { 0 });
         self.count.set(self.count.get().saturating_add(1));
+    }
+
+    /// Fills `buf` from address `at` by `fetch`. Where that fails and `gave_up`
+    /// says that it was the error correction, it is repeated for each unit of
+    /// `unit` bytes, and those that fail again, or have failed before, are filled
+    /// with what the core takes for a cut or for damage.
+    ///
+    /// # Errors
+    /// Those of `fetch` that `gave_up` does not know.
+    pub fn read<E>(
+        &self,
+        mut at: u32,
+        unit: u32,
+        mut buf: &mut [u8],
+        mut fetch: impl FnMut(u32, &mut [u8]) -> Result<(), E>,
+        gave_up: impl Fn(&E) -> bool,
+    ) -> Result<(), E> {
+        let len = u32::try_from(buf.len()).unwrap_or(u32::MAX);
+        if !self.any_in(&(at..at.saturating_add(len)), unit) {
+            match fetch(at, buf) {
+                Err(error) if gave_up(&error) => {}
+                done => return done,
+            }
+        }
+        while !buf.is_empty() {
+            let within = at & unit.wrapping_sub(1);
+            let left = unit.saturating_sub(within).max(1);
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+            let (part, rest) = buf.split_at_mut_checked(count).unwrap_or_default();
+            let begin = at.saturating_sub(within);
+            if !self.has(begin) {
+                match fetch(at, part) {
+                    Err(error) if gave_up(&error) => self.add(begin),
+                    done => done?,
+                }
+            }
+            if self.has(begin) {
+                unreadable(within, part);
+            }
+            at = at.saturating_add(left);
+            buf = rest;
+        }
+        Ok(())
     }
 
     /// What was erased can be read again.
@@ -79,7 +119,7 @@ impl Failed {
 }
 
 /// The bytes of a unit that cannot be read, from byte `within` of it.
-pub fn unreadable(within: u32, part: &mut [u8]) {
+pub(crate) fn unreadable(within: u32, part: &mut [u8]) {
     for (at, byte) in (within..).zip(part) {
         *byte = match at {
             0..4 => 0x00,
@@ -87,28 +127,6 @@ pub fn unreadable(within: u32, part: &mut [u8]) {
             _ => 0xFF,
         };
     }
-}
-
-/// Calls `each` for the part of each unit of `unit` bytes that `buf`, which
-/// stands at `at`, covers.
-///
-/// # Errors
-/// What `each` returns.
-pub fn by_units<E>(
-    mut at: u32,
-    unit: u32,
-    mut buf: &mut [u8],
-    mut each: impl FnMut(u32, &mut [u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    while !buf.is_empty() {
-        let left = unit.saturating_sub(at & unit.wrapping_sub(1)).max(1);
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-        let (part, rest) = buf.split_at_mut_checked(count).unwrap_or_default();
-        each(at, part)?;
-        at = at.saturating_add(left);
-        buf = rest;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

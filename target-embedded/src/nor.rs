@@ -1,7 +1,7 @@
 //! NOR flash as a medium.
 
 use crate::area::{Area, Misfit, check_sizes};
-use crate::ecc::{self, Failed};
+use crate::ecc::Failed;
 use crate::error::Error;
 use core::cell::RefCell;
 use core::fmt;
@@ -202,26 +202,6 @@ impl<F: NorFlash, A: Access<F>> Nor<F, A> {
     pub(crate) fn erased(&self, range: &Range<u32>) {
         self.failed.erased(range);
     }
-
-    fn is_ecc<R>(&self, done: &Result<R, Error<F::Error>>) -> bool {
-        matches!((done, self.ecc), (Err(Error::Driver(error)), Some(is_ecc)) if is_ecc(error))
-    }
-
-    /// Reads what is in one write unit; if its error correction gives up, what
-    /// the core takes for damage.
-    fn read_unit(&self, at: u32, part: &mut [u8]) -> Result<(), Error<F::Error>> {
-        let within = at & write_unit::<F>().wrapping_sub(1);
-        let unit = at.saturating_sub(within);
-        if !self.failed.has(unit) {
-            let done = self.with(|flash| read(flash, at, part));
-            if !self.is_ecc(&done) {
-                return done;
-            }
-            self.failed.add(unit);
-        }
-        ecc::unreadable(within, part);
-        Ok(())
-    }
 }
 
 impl<F: NorFlash, A: Access<F>> Medium for Nor<F, A> {
@@ -235,15 +215,13 @@ impl<F: NorFlash, A: Access<F>> Medium for Nor<F, A> {
         let place = self
             .area
             .place(at, u64::try_from(buf.len()).unwrap_or(u64::MAX))?;
-        if !self.failed.any_in(&place, write_unit::<F>()) {
-            let done = self.with(|flash| read(flash, place.start, buf));
-            if !self.is_ecc(&done) {
-                return done;
-            }
-        }
-        ecc::by_units(place.start, write_unit::<F>(), buf, |at, part| {
-            self.read_unit(at, part)
-        })
+        self.failed.read(
+            place.start,
+            write_unit::<F>(),
+            buf,
+            |at, part| self.with(|flash| read(flash, at, part)),
+            |error| matches!(error, Error::Driver(error) if self.ecc.is_some_and(|is_ecc| is_ecc(error))),
+        )
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Self::Error> {

@@ -59,6 +59,10 @@ impl<M: Medium, H: Fn()> Medium for Watched<M, H> {
         self.medium.borrow(at, len)
     }
 
+    fn will_read(&self, at: u64, len: usize) {
+        self.medium.will_read(at, len);
+    }
+
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), M::Error> {
         (self.hook)();
         self.medium.write(at, bytes)

@@ -702,7 +702,7 @@ impl<M: Medium> Device<M> {
 
     /// Judges a frame whose header is sound: whole, torn or damaged.
     pub(crate) fn judge(&self, frame: Frame) -> Result<Seen, Fault<M::Error>> {
-        self.expect(frame.segment, frame.at, frame.len);
+        self.will_read(frame.segment, frame.at, frame.len);
         let mut seen = if self.holds_in_place(&frame) {
             Seen::Whole(frame)
         } else {

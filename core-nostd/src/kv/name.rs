@@ -53,7 +53,8 @@ impl<'k> Name<'k> {
         }
     }
 
-    /// What an index may know of the entry.
+    /// What an index may know of the entry. Saved indexes go by the hash: it is
+    /// a part of the format.
     pub(crate) fn probe(&self, nonce: u64) -> Probe {
         let (words, rest) = self.key.as_chunks::<8>();
         let mut hash = nonce;
@@ -186,7 +187,7 @@ impl<M: Medium> Device<M> {
     }
 
     fn compare_frame(&self, frame: &Frame, name: &Name<'_>) -> Result<Ordering, Fault<M::Error>> {
-        self.expect(frame.segment, frame.at, frame.len);
+        self.will_read(frame.segment, frame.at, frame.len);
         match self.compare_key(frame, name.key)? {
             Ordering::Equal => Ok(self.class(frame)?.cmp(&name.class)),
             other => Ok(other),
@@ -365,6 +366,17 @@ mod tests {
     fn collisions(names: u64, of: impl Fn(u64) -> u64) -> usize {
         let mut seen = std::collections::HashSet::new();
         (0..names).filter(|name| !seen.insert(of(*name))).count()
+    }
+
+    #[test]
+    fn hashes_are_those_of_saved_indexes() {
+        let hash = |name: Name<'_>| name.probe(7).hash;
+        assert_eq!(hash(Name::item(b"key")), 0xD135_2FCD_E65B_E5A9);
+        assert_eq!(hash(Name::list(b"a longer key")), 0x33FF_BCC5_0B89_F8E8);
+        assert_eq!(
+            hash(Name::dependent(b"a longer key 16", 1, 2)),
+            0x7EA5_9EA2_DA6E_613C
+        );
     }
 
     #[test]

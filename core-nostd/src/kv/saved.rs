@@ -1,7 +1,7 @@
 //! The index, written down by a close and read back by the start after it.
 //!
 //! ```text
-//! head   | form:32 flags:32 | hash check:64 | keys:64 | tombstones:64 | capacity:64 | frame max:32 segments:32 |
+//! head   | form:32 flags:32 | keys:64 | tombstones:64 | capacity:64 | frame max:32 segments:32 |
 //! rows   | live:32 n:32 |   of each segment
 //! words  | 64 | ...         of the index
 //! ```
@@ -13,7 +13,6 @@
 //! whatever may have been begun in those segments since; where not, the index
 //! is built from the records.
 
-use super::name::Name;
 use crate::device::{CHUNK, Device};
 use crate::error::Error;
 use crate::fault::Fault;
@@ -31,9 +30,10 @@ use crate::mutants::Mutant;
 use crate::report::Report;
 use crate::segments::{Segment, Table};
 use crate::store::Store;
+use core::convert::Infallible;
 
 /// Bytes of the head.
-const HEAD: u64 = 48;
+const HEAD: u64 = 40;
 /// Bytes of a segment's row, and of a word.
 const ROW: u64 = 8;
 /// Bits of the head's flags.
@@ -92,7 +92,6 @@ fn segments(shape: &Shape, len: u64) -> u64 {
 struct Head {
     form: u32,
     flags: u32,
-    check: u64,
     keys: u64,
     tombstones: u64,
     capacity: u64,
@@ -105,12 +104,11 @@ impl Head {
         let mut bytes = [0; HEAD as usize];
         place(&mut bytes, 0, &self.form.to_le_bytes());
         place(&mut bytes, 4, &self.flags.to_le_bytes());
-        place(&mut bytes, 8, &self.check.to_le_bytes());
-        place(&mut bytes, 16, &self.keys.to_le_bytes());
-        place(&mut bytes, 24, &self.tombstones.to_le_bytes());
-        place(&mut bytes, 32, &self.capacity.to_le_bytes());
-        place(&mut bytes, 40, &self.frame_max.to_le_bytes());
-        place(&mut bytes, 44, &self.segments.to_le_bytes());
+        place(&mut bytes, 8, &self.keys.to_le_bytes());
+        place(&mut bytes, 16, &self.tombstones.to_le_bytes());
+        place(&mut bytes, 24, &self.capacity.to_le_bytes());
+        place(&mut bytes, 32, &self.frame_max.to_le_bytes());
+        place(&mut bytes, 36, &self.segments.to_le_bytes());
         bytes
     }
 
@@ -118,26 +116,13 @@ impl Head {
         Head {
             form: u32_at(bytes, 0),
             flags: u32_at(bytes, 4),
-            check: u64_at(bytes, 8),
-            keys: u64_at(bytes, 16),
-            tombstones: u64_at(bytes, 24),
-            capacity: u64_at(bytes, 32),
-            frame_max: u32_at(bytes, 40),
-            segments: u32_at(bytes, 44),
+            keys: u64_at(bytes, 8),
+            tombstones: u64_at(bytes, 16),
+            capacity: u64_at(bytes, 24),
+            frame_max: u32_at(bytes, 32),
+            segments: u32_at(bytes, 36),
         }
     }
-}
-
-/// What names hash to. It differs between processors of 32 and of 64 bits, and
-/// an index goes by it: one that was saved elsewhere is of no use here.
-fn hash_check(nonce: u64) -> u64 {
-    let bytes = [0x5A; 40];
-    let mut check = 0u64;
-    for len in [5usize, 12, 40] {
-        let name = Name::dependent(bytes.get(..len).unwrap_or_default(), 1, 2);
-        check = check.rotate_left(7) ^ name.probe(nonce).hash;
-    }
-    check
 }
 
 // ----------------------------------------------------------------- writing
@@ -256,11 +241,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     fn saved_len(&self) -> u64 {
         let mut words = 0u64;
-        let counted: Result<(), ()> = self.index.save(&mut |_| {
+        let Ok(()) = self.index.save(&mut |_| {
             words = words.plus(1);
-            Ok(())
+            Ok::<(), Infallible>(())
         });
-        debug_assert!(counted.is_ok());
         let rows = u64::from(self.device.shape.segments);
         HEAD.plus(rows.plus(words).times(ROW))
     }
@@ -271,7 +255,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Head {
             form: I::FORM,
             flags: lists | dependents,
-            check: hash_check(self.device.shape.nonce),
             keys: self.keys,
             tombstones: self.tombstones,
             capacity: u64::try_from(self.index.capacity()).unwrap_or(u64::MAX),
@@ -424,7 +407,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let head = source.head()?;
         let fits = head.form == I::FORM
             && head.segments == shape.segments
-            && head.check == hash_check(shape.nonce)
             && head.frame_max <= shape.payload();
         if !fits {
             return Ok(false);

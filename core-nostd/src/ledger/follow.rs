@@ -1,5 +1,6 @@
 //! Recovery: from one ledger segment to the next.
 
+use super::roots::Root;
 use super::walk::Walk;
 use crate::device::Device;
 use crate::fault::{Fault, What};
@@ -111,48 +112,58 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let Successor { segment, seq, .. } = next;
         let header = self.device.header(segment)?.map(|(header, _)| header);
         let known = header.filter(|header| header.seq == seq);
-        let whole = match self.device.root_at(segment, seq)? {
-            Some(root) if self.device.root_end(&root)?.is_some() => Some(root),
-            _ => None,
-        };
-        // A root that was found but not confirmed when the newest was chosen:
-        // the frame that confirms it, which power cut, reads otherwise now. So
-        // it is the root, and nothing was lost before it.
-        let flickered = known.is_some() && whole.is_some();
-        if next.used > self.tail.at && !flickered {
+        let root = self.device.whole_root(segment, seq)?;
+        if let Some(root) = &root
+            && known.is_some()
+        {
+            // It was not confirmed when the newest root was chosen: the frame
+            // that confirms it, which power cut, reads otherwise now. So it is
+            // the root, and nothing was lost before it.
+            return self.go_on_from(root, walk);
+        }
+        if next.used > self.tail.at {
             let at = self.tail;
             self.damage(Hit::Ledger, at, next.used.minus(at.at), next.used, report);
             walk.damaged = true;
             self.tail.at = next.used;
-        } else if next.healed && !flickered {
+        } else if next.healed {
             report.healed_bits = report.healed_bits.plus(1);
         }
         self.mark_used(self.tail);
-        let root = known.is_some_and(|header| header.stream == Stream::Root);
         if known.is_none() && !self.holds_frames(segment, seq)? {
             // The header was durable before the link: the segment was erased
             // since, under a newer root that cannot be found.
             let at = self.device.shape.address(segment, 0);
             return Err(Fault::at(What::LedgerLost, at));
         }
-        let start = self.device.shape.start;
-        if let Some(root) = whole {
-            // Or its header was lost, so it was not found as the newest root.
-            self.load(&root)?;
-            self.newest_header = u32::MAX;
-            self.chain = root.fixed.chain;
-            self.root_seq = seq;
-            self.since_root = 0;
-            self.tail = Place {
-                segment,
-                seq,
-                at: start,
-            };
-            report.healed_bits = report.healed_bits.plus(u32::from(!flickered));
-            *walk = Walk::default();
-            return Ok(true);
+        if let Some(root) = &root {
+            // Its header was lost, so it was not found as the newest root.
+            report.healed_bits = report.healed_bits.plus(1);
+            return self.go_on_from(root, walk);
         }
-        walk.sealed_root = root;
+        walk.sealed_root = known.is_some_and(|header| header.stream == Stream::Root);
+        self.go_on_in(segment, seq);
+        Ok(true)
+    }
+
+    /// Goes on from a newer root that the walk has come to.
+    fn go_on_from(&mut self, root: &Root, walk: &mut Walk) -> Result<bool, Fault<M::Error>> {
+        self.load(root)?;
+        self.newest_header = u32::MAX;
+        self.chain = root.fixed.chain;
+        self.root_seq = root.frame.seq;
+        self.since_root = 0;
+        self.tail = Place {
+            at: self.device.shape.start,
+            ..root.frame.place()
+        };
+        *walk = Walk::default();
+        Ok(true)
+    }
+
+    /// Goes on in a ledger segment without a root.
+    fn go_on_in(&mut self, segment: u32, seq: u32) {
+        let start = self.device.shape.start;
         self.table.release(segment);
         self.table.give(segment, Owner::Ledger);
         if let Some(row) = self.table.row(segment) {
@@ -167,11 +178,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             seq,
             at: start,
         };
-        Ok(true)
     }
 }
 
 impl<M: Medium> Device<M> {
+    /// The root of a segment, if all of its group is there.
+    fn whole_root(&self, segment: u32, seq: u32) -> Result<Option<Root>, Fault<M::Error>> {
+        match self.root_at(segment, seq)? {
+            Some(root) if self.root_end(&root)?.is_some() => Ok(Some(root)),
+            _ => Ok(None),
+        }
+    }
+
     /// Whether anything was committed in a ledger segment, as far as can be read.
     pub(crate) fn was_used(&self, place: Place, stream: Stream) -> Result<bool, Fault<M::Error>> {
         let link_at = self.shape.link_at;

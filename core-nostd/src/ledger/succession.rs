@@ -69,6 +69,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// is given up.
     pub(crate) fn root_wanted(&self) -> bool {
         let behind = self.since_root.plus(1);
+        if behind < self.interval {
+            return false;
+        }
         let left = self.device.shape.link_at.minus(self.tail.at);
         let little = left <= self.device.shape.payload() >> 3;
         let wanted = self.interval_now();

@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_void};
 
 use indelible::{Geometry, Medium, Order};
-use indelible_embedded::ecc::{Failed, by_units, unreadable};
+use indelible_embedded::ecc::Failed;
 
 use crate::status::{indelible_error, indelible_status};
 
@@ -93,7 +93,7 @@ pub struct indelible_flash {
 pub(crate) struct Cause(pub c_int);
 
 const OUT_OF_RANGE: Cause = Cause(INDELIBLE_CAUSE_OUT_OF_RANGE);
-const UNREADABLE: Result<(), Cause> = Err(Cause(INDELIBLE_READ_UNREADABLE));
+const UNREADABLE: Cause = Cause(INDELIBLE_READ_UNREADABLE);
 /// The smallest unit that what stands for an unreadable one fits into.
 const UNREADABLE_UNIT: u32 = 8;
 
@@ -187,22 +187,6 @@ impl Flash {
         })
     }
 
-    /// Reads what is in one write unit; where its error correction gives up,
-    /// what the core takes for damage.
-    fn fetch_unit(&self, at: u32, part: &mut [u8]) -> Result<(), Cause> {
-        let within = at & self.callbacks.write_unit.saturating_sub(1);
-        let unit = at.saturating_sub(within);
-        if !self.failed.has(unit) {
-            let fetched = self.fetch(at.into(), part);
-            if fetched != UNREADABLE {
-                return fetched;
-            }
-            self.failed.add(unit);
-        }
-        unreadable(within, part);
-        Ok(())
-    }
-
     /// Erasing memory whose bytes can be overwritten.
     fn fill(&self, at: u64, len: u64) -> Result<(), Cause> {
         let bytes = [self.callbacks.blank; FILL];
@@ -237,16 +221,16 @@ impl Medium for Flash {
         let unit = self.callbacks.write_unit;
         let place = u32::try_from(at).ok().zip(u32::try_from(len).ok());
         let place = place.filter(|_| unit >= UNREADABLE_UNIT && self.callbacks.erase.is_some());
-        let Some((from, len)) = place else {
+        let Some((from, _)) = place else {
             return self.fetch(at, buf);
         };
-        if !self.failed.any_in(&(from..from.saturating_add(len)), unit) {
-            let fetched = self.fetch(at, buf);
-            if fetched != UNREADABLE {
-                return fetched;
-            }
-        }
-        by_units(from, unit, buf, |at, part| self.fetch_unit(at, part))
+        self.failed.read(
+            from,
+            unit,
+            buf,
+            |at, part| self.fetch(at.into(), part),
+            |cause| *cause == UNREADABLE,
+        )
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Cause> {

@@ -56,8 +56,8 @@ impl Medium for Flash {
 /// Longer than any record of the workloads.
 const BUFFER: usize = 64;
 
-type Medium64 = Buffered<Flash, BUFFER>;
-type Open<'a> = indelible::Kv<'a, Medium64, Saving<HashIndex<'a>>>;
+type Buffer = Buffered<Flash, BUFFER>;
+type Open<'a> = indelible::Kv<'a, Buffer, Saving<HashIndex<'a>>>;
 
 struct Session<'a> {
     store: Open<'a>,
