@@ -50,11 +50,13 @@ pub enum Mutant {
     LoadUnsummed,
     /// A close saves the index without a root before it.
     SaveWithoutRoot,
+    /// A segment is erased behind a root that may be in a cache alone.
+    UnprovenErase,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 22] = [
+    pub const ALL: [Mutant; 23] = [
         Mutant::NoCommitFlush,
         Mutant::NoLinkFlush,
         Mutant::NoRootFlush,
@@ -77,6 +79,7 @@ impl Mutant {
         Mutant::NoUnitCount,
         Mutant::LoadUnsummed,
         Mutant::SaveWithoutRoot,
+        Mutant::UnprovenErase,
     ];
 
     /// Whether this fault is switched on.

@@ -84,7 +84,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             wanted = wanted.plus(self.copies_due());
         }
         self.gain(wanted)?;
-        if self.table.count(Owner::Blank) == 0 {
+        // Behind a root that is not proven yet an erase costs a flush more.
+        if self.table.count(Owner::Blank) == 0 && self.unproven.is_none() {
             self.table.erase_one(&mut self.device)?;
         }
         Ok(())
@@ -314,7 +315,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             };
             let before = self.live_of(place.segment);
             if frame.kind.keyed() {
-                self.copy_if_live(&frame, victim.rank)?;
+                self.copy_if_live(&frame, victim.rank, Some(place.segment))?;
             }
             copied = copied.plus(before.minus(self.live_of(place.segment)).into());
             looked = looked.plus(frame.len.into());
@@ -387,19 +388,32 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    fn copy_if_live(&mut self, frame: &Frame, rank: u64) -> Result<(), Fault<M::Error>> {
+    /// Copies a record to the cold segments if it is the newest of its name.
+    /// `leaving` is the segment that will be freed.
+    pub(crate) fn copy_if_live(
+        &mut self,
+        frame: &Frame,
+        rank: u64,
+        leaving: Option<u32>,
+    ) -> Result<(), Fault<M::Error>> {
         let scratch = core::mem::take(&mut self.scratch);
         let result = match self.read_key(frame, scratch) {
-            Ok(key) => self.copy_named(frame, key, rank),
+            Ok(key) => self.copy_named(frame, key, rank, leaving),
             Err(error) => Err(error),
         };
         self.scratch = scratch;
         result
     }
 
-    fn copy_named(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Fault<M::Error>> {
+    fn copy_named(
+        &mut self,
+        frame: &Frame,
+        key: &[u8],
+        rank: u64,
+        leaving: Option<u32>,
+    ) -> Result<(), Fault<M::Error>> {
         if frame.kind == Kind::Delete {
-            return self.copy_tombstone(frame, key, rank);
+            return self.copy_tombstone(frame, key, rank, leaving);
         }
         let class = self.device.class(frame)?;
         let name = Name { key, class };
@@ -447,6 +461,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         frame: &Frame,
         key: &[u8],
         rank: u64,
+        leaving: Option<u32>,
     ) -> Result<(), Fault<M::Error>> {
         let mut order = Shape::rank(frame.seq, frame.at);
         if frame.body_len >= 8 {
@@ -455,7 +470,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             order = u64_at(&bytes, 0);
         }
         let present = self.find(&Name::item(key))?.is_some();
-        let needed = self.older_than(order, frame.segment) && !Mutant::DropTombstones.on();
+        let needed = self.older_than(order, leaving) && !Mutant::DropTombstones.on();
         self.take_live(frame.segment, frame.len);
         self.tombstones = self.tombstones.minus(u64::from(frame.len));
         if !needed {
@@ -490,11 +505,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    /// Whether another segment may hold records from before `order`.
-    fn older_than(&self, order: u64, except: u32) -> bool {
+    /// Whether a segment that stays may hold records from before `order`.
+    fn older_than(&self, order: u64, leaving: Option<u32>) -> bool {
         let seq = u32::try_from(order >> 32).unwrap_or(u32::MAX);
         self.table.rows.iter().enumerate().any(|(number, row)| {
-            u32::try_from(number).unwrap_or(u32::MAX) != except && row.records() && row.n <= seq
+            leaving != u32::try_from(number).ok() && row.records() && row.n <= seq
         })
     }
 
@@ -565,7 +580,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         // The last free one may be taken: until the victim is free in turn,
         // recovery finds it free.
         self.may_take(0)?;
-        let segment = self.table.open(&mut self.device, Stream::Cold, 0, 0)?;
+        let segment = self.open_segment(Stream::Cold, 0, 0)?;
         let seq = self.table.get(segment).seq;
         if let Some(row) = self.table.row(segment) {
             row.n = u32::try_from(rank >> 32).unwrap_or(0);
@@ -615,10 +630,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Copies a record of the ledger to its tail, if it is the newest of its
-    /// name; whether it was.
-    pub(crate) fn copy_record(&mut self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
+    /// name.
+    pub(crate) fn copy_record(&mut self, frame: &Frame) -> Result<(), Fault<M::Error>> {
         if !I::KEYS {
-            return Ok(false);
+            return Ok(());
         }
         let scratch = core::mem::take(&mut self.scratch);
         let result = match self.read_key(frame, scratch) {
@@ -629,7 +644,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         result
     }
 
-    fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<bool, Fault<M::Error>> {
+    fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {
         let class = self.device.class(frame)?;
         let name = Name { key, class };
         let newest = match frame.kind {
@@ -640,7 +655,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return if frame.kind == Kind::Delete {
                 self.shadow_at_tail(key)
             } else {
-                Ok(false)
+                Ok(())
             };
         }
         let body = frame.body();
@@ -651,21 +666,21 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         } else {
             self.moved(&name, frame, to)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// As [`Store::shadow_list`], in the ledger.
-    fn shadow_at_tail(&mut self, key: &[u8]) -> Result<bool, Fault<M::Error>> {
+    fn shadow_at_tail(&mut self, key: &[u8]) -> Result<(), Fault<M::Error>> {
         let name = Name::list(key);
         if !self.lists || self.find(&name)?.is_some() {
-            return Ok(false);
+            return Ok(());
         }
         let empty = [0; super::list::LIST];
         let to = self.frame(&Spec::new(Kind::List), key, &[Part::Bytes(&empty)])?;
         let len = self.device.record(to)?.len;
         self.enter(&name, to, len, None)?;
         self.group.undo = 0;
-        Ok(true)
+        Ok(())
     }
 
     /// Reclaims and erases ahead of need, `budget` steps at most: for idle
@@ -738,6 +753,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     fn maintain_step(&mut self) -> Result<bool, Fault<M::Error>> {
+        if self.table.count(Owner::Dirty) > 0 {
+            self.prove_root()?;
+        }
         if self.table.erase_one(&mut self.device)? {
             return Ok(true);
         }

@@ -135,11 +135,9 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         self.load(root)
     }
 
-    /// Newer roots that cannot be read. On unordered media one whose
-    /// predecessor is open never had anything committed behind it, and one that
-    /// the walk did not come to had. On ordered media what is behind it tells:
-    /// several starts in a row may have been cut in their roots, each having
-    /// read the one before as whole.
+    /// Newer roots that cannot be read, or are not known to be durable. What is
+    /// behind one tells whether it ever was one: several starts in a row may
+    /// have been cut in their roots, each having read the one before as whole.
     fn judge_unreadable(
         &self,
         unreadable: &Unreadable,
@@ -152,12 +150,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             if header.n <= self.chain {
                 continue;
             }
-            let lost = if self.device.shape.ordered() {
-                self.device.was_used(*place, Stream::Root)?
-            } else {
-                header.n > self.chain.plus(1)
-            };
-            if lost {
+            if self.device.was_used(*place, Stream::Root)? {
                 let at = self.device.shape.address(place.segment, 0);
                 return Err(Fault::at(What::LedgerLost, at));
             }
@@ -234,6 +227,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             tail: place,
             chain: root.fixed.chain,
             root_seq: place.seq,
+            unproven: None,
             newest_header: root.newest,
             since_root: 0,
             interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),

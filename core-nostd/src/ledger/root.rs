@@ -4,6 +4,7 @@ use crate::fault::Fault;
 use crate::format::checkpoint::{Fixed, LOG_ROW, SEGMENT_ROW, encode_segment, second_sum};
 use crate::format::frame::{Control, Kind, Part, Spec, frame_len};
 use crate::format::header::Stream;
+use crate::format::shape::Shape;
 use crate::index::Index;
 use crate::layout::{checkpoint_len, remainders_len};
 use crate::math::Saturate;
@@ -21,25 +22,24 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.flush()?;
         }
         self.link_due = None;
-        // The link slot of an inherited segment may have been begun.
-        let inherited = self.root_due && self.device.shape.ordered();
+        let inherited = self.root_due;
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
-        let old = self.open_root()?;
         let newest = newest.filter(|_| !Mutant::NoCopyOn.on());
-        let inside = match &newest {
-            Some(newest) => self.fits_in_root(newest)?,
-            None => true,
-        };
-        if !inside && self.device.shape.ordered() {
-            return Ok(false);
+        let (mut inside, mut copied) = (newest, newest);
+        if let Some(long) = newest
+            && !self.fits_in_root(&long)?
+        {
+            if self.device.shape.ordered() {
+                return Ok(false);
+            }
+            inside = None;
+            if !self.copy_cold(&long)? {
+                copied = None;
+            }
         }
-        let (inside, behind) = if inside {
-            (newest, None)
-        } else {
-            (None, newest)
-        };
-        if let Some(newest) = &inside {
+        let old = self.open_root()?;
+        if let Some(newest) = &copied {
             self.leave_behind(newest);
         }
         self.write_checkpoint()?;
@@ -51,9 +51,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         self.write_control(Control::Commit, false, &[])?;
         self.confirm()?;
-        if let Some(newest) = behind {
-            self.copy_on(newest.from, newest.to)?;
-        }
         if !Mutant::NoRootFlush.on() {
             self.flush()?;
         }
@@ -63,8 +60,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             ..outer
         };
         self.root_is_durable();
-        let due = !inherited && !Mutant::LinkBeforeRoot.on();
+        // The link slot of an inherited segment may have been begun.
+        let due = !(inherited && self.device.shape.ordered()) && !Mutant::LinkBeforeRoot.on();
         self.link_due = due.then_some(old);
+        if inherited {
+            // What was found may be on the medium in this root alone.
+            self.prove_root()?;
+        }
         Ok(true)
     }
 
@@ -72,10 +74,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn open_root(&mut self) -> Result<Place, Fault<M::Error>> {
         self.erase_cut_roots()?;
         self.may_take(0)?;
+        let chain = self.chain.plus(1);
+        let segment = self.open_segment(Stream::Root, 0, chain)?;
         let old = self.tail;
         self.mark_used(old);
-        let chain = self.chain.plus(1);
-        let segment = self.table.open(&mut self.device, Stream::Root, 0, chain)?;
         let seq = self.table.get(segment).seq;
         self.leave_dead(seq);
         self.chain = chain;
@@ -101,7 +103,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let logs = u32::try_from(self.logs.len()).unwrap_or(0);
         let own = checkpoint_len(shape, logs).plus(remainders_len(shape, logs));
         let bytes = self.records_between(newest.from, newest.to)?;
-        Ok(self.fits(own.plus(bytes)))
+        // With the frame that ends the root and the one that proves it.
+        let controls = self.control_len().times(2);
+        Ok(shape.start.plus(own).plus(bytes).plus(controls) <= shape.link_at)
     }
 
     /// All of the newest group will be in the root, so nothing of it, which may
@@ -122,8 +126,50 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(!self.device.shape.ordered() || self.copy_holds(newest, copy)?)
     }
 
+    /// Takes a segment for a stream. One that has to be erased may be what the
+    /// root before the newest one needs, so the newest one is proven first.
+    pub(crate) fn open_segment(
+        &mut self,
+        stream: Stream,
+        log: u8,
+        n: u32,
+    ) -> Result<u32, Fault<M::Error>> {
+        if self.unproven.is_some() && !self.table.has_blank(&mut self.device)? {
+            self.prove_root()?;
+        }
+        self.table.open(&mut self.device, stream, log, n)
+    }
+
+    /// On unordered media a root that can be read may have been in a cache
+    /// alone, where its flush failed. What is behind it was written later: so
+    /// an empty group goes there, before anything is erased.
+    pub(crate) fn prove_root(&mut self) -> Result<(), Fault<M::Error>> {
+        let Some(end) = self.unproven else {
+            return Ok(());
+        };
+        if Mutant::UnprovenErase.on() {
+            return Ok(());
+        }
+        if self.tail == end {
+            let group = self.group;
+            // A link seals what is before it, which only the root may know to be
+            // no part of the store.
+            let due = self.link_due.take();
+            self.write_control(Control::Commit, true, &[])?;
+            self.link_due = due;
+            self.mark_used(self.tail);
+            self.group = Group {
+                start: self.tail,
+                ..group
+            };
+        }
+        self.flush()
+    }
+
     /// What follows from a durable root, which ends at the tail.
     fn root_is_durable(&mut self) {
+        // The confirming frame of ordered media is a proof.
+        self.unproven = (!self.device.shape.ordered()).then_some(self.tail);
         self.mark_used(self.tail);
         self.release_leaving();
         self.table.yield_withheld();
@@ -237,30 +283,49 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(())
     }
 
-    /// Copies the newest group to the tail as a group of its own: where it is
-    /// too long for the root's. Its records are the newest of their keys, so
-    /// nothing changes.
-    fn copy_on(&mut self, from: Place, to: Place) -> Result<(), Fault<M::Error>> {
-        self.open_group();
-        if self.copy_records(from, to)? {
-            self.write_control(Control::Commit, false, &[])?;
+    /// Copies the newest group to the cold segments, durably: where it is too
+    /// long for the root's group. `false`: it stays as it is.
+    fn copy_cold(&mut self, newest: &Newest) -> Result<bool, Fault<M::Error>> {
+        if !I::KEYS {
+            return Ok(true);
         }
-        Ok(())
+        let copied = match self.copy_all_cold(newest.from, newest.to) {
+            Err(fault) if fault.is_full() => false,
+            other => other?,
+        };
+        self.flush()?;
+        Ok(copied)
     }
 
-    /// Copies the records of a run of the ledger; whether there were any.
-    fn copy_records(&mut self, from: Place, to: Place) -> Result<bool, Fault<M::Error>> {
-        let mut copied = false;
+    /// `false`: a part of it cannot be read.
+    fn copy_all_cold(&mut self, from: Place, to: Place) -> Result<bool, Fault<M::Error>> {
+        let rank = Shape::rank(self.tail.seq, self.tail.at);
+        let mut at = from.at;
+        while at < to.at {
+            let found = self.device.accepted(from.segment, from.seq, at, to.at)?;
+            let Some(frame) = found else {
+                return Ok(false);
+            };
+            at = frame.end();
+            if frame.kind.keyed() {
+                self.copy_if_live(&frame, rank, None)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Copies the records of a run of the ledger to the tail.
+    fn copy_records(&mut self, from: Place, to: Place) -> Result<(), Fault<M::Error>> {
         let mut at = from.at;
         while at < to.at {
             let found = self.device.accepted(from.segment, from.seq, at, to.at)?;
             let Some(frame) = found else { break };
             at = frame.end();
             if frame.kind.keyed() {
-                copied |= self.copy_record(&frame)?;
+                self.copy_record(&frame)?;
             }
         }
-        Ok(copied)
+        Ok(())
     }
 
     /// Bytes of the records in a run of the ledger; everything if a part of it

@@ -87,12 +87,10 @@ impl<M: Medium> Device<M> {
         Ok(None)
     }
 
-    /// Whether a root that ends at `end` is known to be whole for good: on
-    /// ordered media the confirming frame behind it was begun.
+    /// Whether a root that ends at `end` is known to be whole for good:
+    /// something was begun behind it, which on ordered media comes after its
+    /// last unit, and on others after its flush.
     fn confirmed(&self, root: &Root, end: u32) -> Result<bool, Fault<M::Error>> {
-        if !self.shape.ordered() {
-            return Ok(true);
-        }
         let segment = root.frame.segment;
         let near = end.plus(self.shape.unit.max(16)).min(self.shape.link_at);
         if self.programmed(segment, end, near)?.0 > 0 {
@@ -128,8 +126,12 @@ impl<M: Medium> Device<M> {
         Ok((root.ok_or(Fault::at(What::LedgerLost, at))?, unreadable))
     }
 
-    /// The root of highest sequence below `below`, and how many segments of
-    /// roots that cannot be read are newer.
+    /// The newest root below `below` that is known to be durable, and the newer
+    /// ones that are not or cannot be read.
+    ///
+    /// Of one that is not known to be durable the flush may have failed, or, on
+    /// ordered media, its last unit have been cut. Then nothing was committed
+    /// behind it, and nothing that the root before it needs is gone.
     pub(crate) fn newest_root(
         &self,
         mut below: (u32, u32),
@@ -145,12 +147,13 @@ impl<M: Medium> Device<M> {
                 && let Some(end) = self.root_end(&root)?
             {
                 let root = Root { newest, ..root };
-                if self.confirmed(&root, end)? || doubtful.is_some() {
+                if self.confirmed(&root, end)? || self.shape.ordered() && doubtful.is_some() {
                     return Ok((Some(root), unreadable));
                 }
-                // It may have been cut in its last unit: then nothing was
-                // committed behind it, and the one before is as good.
                 doubtful = Some((root, unreadable.clone()));
+            } else if doubtful.is_some() && self.was_used(place, Stream::Root)? {
+                // The one before is damaged: this one has to do.
+                break;
             }
             let _ = unreadable.push(place);
             below = (place.seq, place.segment);

@@ -6,6 +6,7 @@ use indelible_tests::geometries::{memory, name};
 use indelible_tests::schedules_support::{Bench, header_sequences, open, reread, segments};
 use indelible_tests::script::{Op, append, append_step, put, put_step};
 use indelible_tests::sim::{Chooser, Operation, Pattern, Sim, SimError};
+use indelible_tests::spec::Contents;
 use indelible_tests::subject::{Failure, Leave, Subject};
 use std::collections::BTreeSet;
 
@@ -152,6 +153,7 @@ fn what_reads_blank_may_be_programmed(geometry: Geometry, end: &[Op]) {
 pub fn the_page_cache_is_not_the_medium() {
     what_a_killed_process_left_is_served_and_stays();
     a_failed_flush_is_not_believed_later();
+    two_failed_flushes_are_not_believed_later();
 }
 
 fn what_a_killed_process_left_is_served_and_stays() {
@@ -205,6 +207,74 @@ fn failing_flush(bench: &Bench, op: &Op) -> Sim {
     let injected = Failure::Medium(SimError::Injected(Operation::Flush));
     assert_eq!(failed, Err(injected));
     sim
+}
+
+/// One flush fails, and the process alone ends; in the start after it another
+/// fails, and the power with it. What the first left in the cache was read by
+/// the second start and is gone by the third.
+fn two_failed_flushes_are_not_believed_later() {
+    let mut bench = Bench::new(memory(), &[600]);
+    bench.run(&[put(b"k", b"0"), append(0, b"some")]);
+    // Segments that have to be erased before they are used again.
+    for round in 0..24 {
+        bench.run(&[put(b"l", &[round; 60])]);
+    }
+    let over_a_succession = vec![put_step(b"k", &[1; 900]), put_step(b"l", &[2; 1400])];
+    let ops = [put(b"k", b"1"), Op::Transaction(over_a_succession)];
+    let mut cuts = 0;
+    for op in ops {
+        let after = bench
+            .clone()
+            .tape(core::slice::from_ref(&op))
+            .after()
+            .clone();
+        let legal = [bench.truth.clone(), after];
+        for first in 0.. {
+            let (sim, failed) = fails_at(&bench.sim, &bench, &op, first);
+            if !failed {
+                break;
+            }
+            for second in 0.. {
+                let (sim, failed) = fails_at(&sim.kill(), &bench, &op, second);
+                if !failed {
+                    break;
+                }
+                let what = format!("{op:?}: flushes {first} and then {second} failed");
+                comes_back(&bench, &sim, &what, &legal);
+                cuts += 1;
+            }
+        }
+    }
+    assert!(cuts > 60, "{cuts}");
+}
+
+/// What a start and an operation leave whose `nth` flush fails, and whether it
+/// came to that.
+fn fails_at(from: &Sim, bench: &Bench, op: &Op, nth: u64) -> (Sim, bool) {
+    let mut sim = from.clone();
+    sim.rig().fail_nth(Operation::Flush, nth);
+    let failed = bench.real.session(&mut sim, &mut |store, _| {
+        store.apply(op).map(|_| Leave::Drop)
+    });
+    let injected = Failure::Medium(SimError::Injected(Operation::Flush));
+    assert!(failed.is_ok() || failed == Err(injected), "{failed:?}");
+    (sim, failed.is_err())
+}
+
+/// Power fails, words are old and new in many ways; the store goes on.
+fn comes_back(bench: &Bench, sim: &Sim, what: &str, legal: &[Contents]) {
+    let choosers = [
+        Chooser::Pattern(Pattern::Old),
+        Chooser::Pattern(Pattern::New),
+    ];
+    for chooser in choosers.into_iter().chain((0..6).map(Chooser::random)) {
+        let what = format!("{what}, {chooser:?}");
+        let cut = sim.cut();
+        cut.rig().set_chooser(chooser);
+        let mut later = bench.on(cut, &bench.truth);
+        later.resume(&what, legal, &[]);
+        later.goes_on(&what);
+    }
 }
 
 fn refuses_to_write_on(bench: &Bench) {
