@@ -26,25 +26,25 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
         let newest = newest.filter(|_| !Mutant::NoCopyOn.on());
-        let (mut inside, mut copied) = (newest, newest);
-        if let Some(long) = newest
-            && !self.fits_in_root(&long)?
-        {
-            if self.device.shape.ordered() {
-                return Ok(false);
-            }
-            inside = None;
-            if !self.copy_cold(&long)? {
-                copied = None;
-            }
+        let inside = match &newest {
+            Some(newest) => self.fits_in_root(newest)?,
+            None => true,
+        };
+        if !inside && self.device.shape.ordered() {
+            return Ok(false);
         }
+        let newest = match newest {
+            Some(newest) if !inside && !self.copy_cold(&newest)? => None,
+            any => any,
+        };
         let old = self.open_root()?;
-        if let Some(newest) = &copied {
+        if let Some(newest) = &newest {
             self.leave_behind(newest);
         }
         self.write_checkpoint()?;
         self.write_remainders()?;
-        if let Some(newest) = inside
+        if let Some(newest) = newest
+            && inside
             && !self.take_over(&newest)?
         {
             return Ok(false);
@@ -61,7 +61,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         self.root_is_durable();
         // The link slot of an inherited segment may have been begun.
-        let due = !(inherited && self.device.shape.ordered()) && !Mutant::LinkBeforeRoot.on();
+        let begun = inherited && self.device.shape.ordered();
+        let due = !begun && !Mutant::LinkBeforeRoot.on();
         self.link_due = due.then_some(old);
         if inherited {
             // What was found may be on the medium in this root alone.
