@@ -1,9 +1,10 @@
-# Each fuzzer for a while, from seeds that are made here.
+# Each fuzzer from seeds that are made here: so many runs, the same ones every
+# time; or, with FUZZ_SECONDS, as many as there is time for, from everything
+# that it found before.
 . tests/stages/lib.sh
 need_rust
 command -v c++ >/dev/null || need_packages g++
 
-seconds=${FUZZ_SECONDS:-60}
 [[ $(cargo fuzz --version 2>/dev/null) ]] || cargo install --locked cargo-fuzz
 
 # No sanitizer: the core forbids unsafe code, so there is nothing for one to
@@ -22,9 +23,17 @@ cargo test --manifest-path tests/fuzz/cases/Cargo.toml --target-dir "$target/fuz
 cd tests/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
 for name in operations image; do
-  mkdir -p "corpus/$name"
+  if [ -n "${FUZZ_SECONDS:-}" ]; then
+    corpus=corpus/$name
+    extent=("-max_total_time=$FUZZ_SECONDS")
+  else
+    corpus=$target/fuzz-corpus/$name
+    rm -rf "$corpus"
+    extent=("-seed=${FUZZ_SEED:-1}" "-runs=${FUZZ_RUNS:-4000}")
+  fi
+  mkdir -p "$corpus"
   cargo run --quiet --manifest-path cases/Cargo.toml --target-dir "$target/fuzz-cases" --release --bin seeds -- \
-    "$name" "corpus/$name"
-  "${fuzz[@]}" run --fuzz-dir . --sanitizer none --target "$host" --target-dir "$target/fuzz" "$name" "corpus/$name" -- \
-    -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
+    "$name" "$corpus"
+  "${fuzz[@]}" run --fuzz-dir . --sanitizer none --target "$host" --target-dir "$target/fuzz" "$name" "$corpus" -- \
+    "${extent[@]}" -timeout=60 -rss_limit_mb=4096 -print_final_stats=1
 done
