@@ -50,8 +50,8 @@ pub enum Mutant {
     LoadUnsummed,
     /// A close saves the index without a root before it.
     SaveWithoutRoot,
-    /// A segment is erased behind a root that may be in a cache alone.
-    UnprovenErase,
+    /// Nothing is written behind a root that proves its flush.
+    NoRootProof,
 }
 
 impl Mutant {
@@ -79,7 +79,7 @@ impl Mutant {
         Mutant::NoUnitCount,
         Mutant::LoadUnsummed,
         Mutant::SaveWithoutRoot,
-        Mutant::UnprovenErase,
+        Mutant::NoRootProof,
     ];
 
     /// Whether this fault is switched on.

@@ -310,14 +310,6 @@ impl<'a> Table<'a> {
         Ok(index)
     }
 
-    /// Whether a segment can be opened without an erase, on unordered media.
-    pub(crate) fn has_blank<M: Medium>(
-        &mut self,
-        device: &mut Device<M>,
-    ) -> Result<bool, Fault<M::Error>> {
-        Ok(self.count(Owner::Blank) > 0 || self.verified(device)?.is_some())
-    }
-
     /// A segment that is durably blank.
     fn blank<M: Medium>(&mut self, device: &mut Device<M>) -> Result<u32, Fault<M::Error>> {
         let owner = self.lesser_worn(Owner::Blank, Owner::Unverified);

@@ -161,8 +161,6 @@ pub struct Store<'a, M: Medium, I> {
     /// The number of the ledger's segment in the chain.
     pub(crate) chain: u32,
     pub(crate) root_seq: u32,
-    /// Where the newest root ends, while nothing durable stands behind it.
-    pub(crate) unproven: Option<Place>,
     /// Of the start: no ledger segment's header had a higher sequence.
     pub(crate) newest_header: u32,
     pub(crate) since_root: u32,
@@ -218,7 +216,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     pub(crate) fn flush(&mut self) -> Result<(), Fault<M::Error>> {
         self.device.flush()?;
         self.table.flushed();
-        self.unproven = self.unproven.filter(|end| *end == self.tail);
         Ok(())
     }
 

@@ -76,7 +76,7 @@ mod judged {
                 vec![judge!(damage::saved_indexes_are_believed_by_their_sum)]
             }
             Mutant::SaveWithoutRoot => vec![judge!(closing_with_a_saved_index)],
-            Mutant::UnprovenErase => vec![judge!(restart::the_page_cache_is_not_the_medium)],
+            Mutant::NoRootProof => vec![judge!(restart::the_page_cache_is_not_the_medium)],
         }
     }
 

@@ -230,6 +230,12 @@ impl Frame {
         self.key_at().plus(self.key_len)
     }
 
+    /// Whether it is an empty group, as proves or confirms a root.
+    pub(crate) fn is_proof(&self) -> bool {
+        let commit = self.kind == Kind::Control && Control::of(self.a) == Some(Control::Commit);
+        commit && self.first && self.last && self.body_len == 0
+    }
+
     /// Where the frame stands.
     pub(crate) fn place(&self) -> Place {
         Place {

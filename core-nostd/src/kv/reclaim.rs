@@ -84,8 +84,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             wanted = wanted.plus(self.copies_due());
         }
         self.gain(wanted)?;
-        // Behind a root that is not proven yet an erase costs a flush more.
-        if self.table.count(Owner::Blank) == 0 && self.unproven.is_none() {
+        if self.table.count(Owner::Blank) == 0 {
             self.table.erase_one(&mut self.device)?;
         }
         Ok(())
@@ -580,7 +579,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         // The last free one may be taken: until the victim is free in turn,
         // recovery finds it free.
         self.may_take(0)?;
-        let segment = self.open_segment(Stream::Cold, 0, 0)?;
+        let segment = self.table.open(&mut self.device, Stream::Cold, 0, 0)?;
         let seq = self.table.get(segment).seq;
         if let Some(row) = self.table.row(segment) {
             row.n = u32::try_from(rank >> 32).unwrap_or(0);
@@ -753,9 +752,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     fn maintain_step(&mut self) -> Result<bool, Fault<M::Error>> {
-        if self.table.count(Owner::Dirty) > 0 {
-            self.prove_root()?;
-        }
         if self.table.erase_one(&mut self.device)? {
             return Ok(true);
         }

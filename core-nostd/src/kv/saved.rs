@@ -28,7 +28,7 @@ use crate::math::{Saturate, place, u32_at, u64_at};
 use crate::medium::Medium;
 use crate::mutants::Mutant;
 use crate::report::Report;
-use crate::segments::{Owner, Segment, Table};
+use crate::segments::{Segment, Table};
 use crate::store::Store;
 use core::convert::Infallible;
 
@@ -221,9 +221,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         if !Mutant::SaveWithoutRoot.on() {
             self.write_root(None)?;
-        }
-        if self.table.count(Owner::Blank) < needed {
-            self.prove_root()?;
         }
         self.give_up_victim();
         let head = self.saved_head().encode();

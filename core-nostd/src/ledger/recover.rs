@@ -227,7 +227,6 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             tail: place,
             chain: root.fixed.chain,
             root_seq: place.seq,
-            unproven: None,
             newest_header: root.newest,
             since_root: 0,
             interval: root_interval(&shape, layout.logs, shape.segments.minus(layout.ring)),

@@ -54,6 +54,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !Mutant::NoRootFlush.on() {
             self.flush()?;
         }
+        self.prove_root()?;
         self.group = Group {
             start: self.tail,
             frames: 0,
@@ -64,10 +65,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let begun = inherited && self.device.shape.ordered();
         let due = !begun && !Mutant::LinkBeforeRoot.on();
         self.link_due = due.then_some(old);
-        if inherited {
-            // What was found may be on the medium in this root alone.
-            self.prove_root()?;
-        }
         Ok(true)
     }
 
@@ -76,7 +73,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.erase_cut_roots()?;
         self.may_take(0)?;
         let chain = self.chain.plus(1);
-        let segment = self.open_segment(Stream::Root, 0, chain)?;
+        let segment = self.table.open(&mut self.device, Stream::Root, 0, chain)?;
         let old = self.tail;
         self.mark_used(old);
         let seq = self.table.get(segment).seq;
@@ -127,50 +124,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(!self.device.shape.ordered() || self.copy_holds(newest, copy)?)
     }
 
-    /// Takes a segment for a stream. One that has to be erased may be what the
-    /// root before the newest one needs, so the newest one is proven first.
-    pub(crate) fn open_segment(
-        &mut self,
-        stream: Stream,
-        log: u8,
-        n: u32,
-    ) -> Result<u32, Fault<M::Error>> {
-        if self.unproven.is_some() && !self.table.has_blank(&mut self.device)? {
-            self.prove_root()?;
-        }
-        self.table.open(&mut self.device, stream, log, n)
-    }
-
     /// On unordered media a root that can be read may have been in a cache
-    /// alone, where its flush failed. What is behind it was written later: so
-    /// an empty group goes there, before anything is erased.
+    /// alone, where its flush failed. What stands behind it was written later:
+    /// so an empty group goes there before anything else, and a flush.
     pub(crate) fn prove_root(&mut self) -> Result<(), Fault<M::Error>> {
-        let Some(end) = self.unproven else {
-            return Ok(());
-        };
-        if Mutant::UnprovenErase.on() {
+        if self.device.shape.ordered() || Mutant::NoRootProof.on() {
             return Ok(());
         }
-        if self.tail == end {
-            let group = self.group;
-            // A link seals what is before it, which only the root may know to be
-            // no part of the store.
-            let due = self.link_due.take();
-            self.write_control(Control::Commit, true, &[])?;
-            self.link_due = due;
-            self.mark_used(self.tail);
-            self.group = Group {
-                start: self.tail,
-                ..group
-            };
-        }
+        self.write_control(Control::Commit, true, &[])?;
         self.flush()
     }
 
     /// What follows from a durable root, which ends at the tail.
     fn root_is_durable(&mut self) {
-        // The confirming frame of ordered media is a proof.
-        self.unproven = (!self.device.shape.ordered()).then_some(self.tail);
         self.mark_used(self.tail);
         self.release_leaving();
         self.table.yield_withheld();

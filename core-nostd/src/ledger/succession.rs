@@ -30,7 +30,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         }
         let chain = self.chain.plus(1);
-        let segment = self.open_segment(Stream::Ledger, 0, chain)?;
+        let segment = self
+            .table
+            .open(&mut self.device, Stream::Ledger, 0, chain)?;
         let old = self.tail;
         let seq = self.table.get(segment).seq;
         // A link seals what is before it and vouches for the header that it

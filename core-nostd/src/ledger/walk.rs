@@ -42,6 +42,9 @@ pub(crate) struct Walk {
     pub saved: Option<Saved>,
     /// How many groups have ended since the root's beginning.
     pub groups: u32,
+    /// On unordered media: where the root's own group ended, as long as nothing
+    /// but its proofs stands behind it.
+    pub root_end: Option<Place>,
     /// Where the aborted groups behind the newest one start.
     pub aborted: Option<Place>,
     /// A damaged record was met whose key is known.
@@ -137,6 +140,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             && let Some(start) = walk.aborted
         {
             self.leave_out(start);
+        }
+        if let Some(end) = walk.root_end {
+            // Its proofs, which may be torn, are no part of the store.
+            self.tail = end;
         }
         self.mark_used(self.tail);
         self.table.withholding = false;
@@ -262,6 +269,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if walk.groups > ROOT_GROUPS {
             self.table.yield_withheld();
         }
+        if walk.root_end.is_some() && frame.is_proof() {
+            return;
+        }
+        let at_root = walk.groups == 1 && self.tail.seq == self.root_seq;
+        walk.root_end = (at_root && !self.device.shape.ordered()).then_some(self.tail);
         if control == Some(Control::Abort) {
             walk.closed = false;
             self.logs_rolled_back(&walk.logs);

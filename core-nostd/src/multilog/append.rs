@@ -155,7 +155,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Takes a segment for a log's number `n`, and says so in the group.
     pub(crate) fn open_log_segment(&mut self, log: usize, n: u32) -> Result<u32, Fault<M::Error>> {
         let number = u8::try_from(log).unwrap_or(u8::MAX);
-        let segment = self.open_segment(Stream::Log, number, n)?;
+        let segment = self.table.open(&mut self.device, Stream::Log, number, n)?;
         self.map_log(log, n, segment);
         let seq = self.table.get(segment).seq;
         self.tell_open(log, n, segment, seq)?;

@@ -65,7 +65,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let (n, within) = split(&shape, state.staged.tail);
         let old = self.log_segment(&state, n);
         let number = u8::try_from(log).unwrap_or(u8::MAX);
-        let new = self.open_segment(Stream::Log, number, n)?;
+        let new = self.table.open(&mut self.device, Stream::Log, number, n)?;
         let end = shape.log_offset(within).round_down(shape.unit);
         let mut writer = Writer::new(new, shape.start);
         let mut at = shape.start;
