@@ -182,16 +182,12 @@ pub unsafe fn begin(main: fn() -> !) -> ! {
     main()
 }
 
-/// The reset and panic handlers of a program whose work is `$main`.
+/// The reset and panic handlers of a program whose work is `$main`. It links
+/// only if nothing in it can panic, unless it `may_panic`.
 #[macro_export]
 macro_rules! firmware {
     ($main:path) => {
-        /// Where the hardware begins.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn reset() -> ! {
-            // SAFETY: at reset.
-            unsafe { $crate::begin($main) }
-        }
+        $crate::firmware!(@reset $main);
 
         unsafe extern "C" {
             /// Nowhere: what can panic does not link.
@@ -201,6 +197,22 @@ macro_rules! firmware {
         #[panic_handler]
         fn panic(_: &core::panic::PanicInfo) -> ! {
             something_can_panic()
+        }
+    };
+    ($main:path, may_panic) => {
+        $crate::firmware!(@reset $main);
+
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo) -> ! {
+            loop {}
+        }
+    };
+    (@reset $main:path) => {
+        /// Where the hardware begins.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn reset() -> ! {
+            // SAFETY: at reset.
+            unsafe { $crate::begin($main) }
         }
     };
 }

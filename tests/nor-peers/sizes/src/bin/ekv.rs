@@ -8,7 +8,7 @@ use ekv::{Config, Database};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use indelible_nor_sizes::{Fault, SECTOR, SEGMENTS, erase, firmware, program, read, serve, wait};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 struct Pages;
 

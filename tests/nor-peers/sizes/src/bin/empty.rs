@@ -5,7 +5,7 @@
 
 use indelible_nor_sizes::{erase, firmware, program, read, serve};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 fn main() -> ! {
     serve(|mail| {

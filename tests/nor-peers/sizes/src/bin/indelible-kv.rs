@@ -6,7 +6,7 @@
 use indelible::{Config, HashIndex, Kv, Mode, StaticMemory, setup};
 use indelible_nor_sizes::{Flash, KEYS, SEGMENT_SIZE, SEGMENTS, firmware, serve};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 static mut MEMORY: StaticMemory<SEGMENTS, 0, 0, 8, 16> = StaticMemory::new();
 static mut SLOTS: [u64; HashIndex::slots_for(KEYS)] = [0; HashIndex::slots_for(KEYS)];

@@ -6,7 +6,7 @@
 use indelible::{Config, Mode, MultiLog, NoIndex, StaticMemory, setup};
 use indelible_nor_sizes::{Flash, SEGMENT_SIZE, SEGMENTS, firmware, serve};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 /// Bytes that the log is sure to hold.
 const LOG: u64 = 200 << 10;

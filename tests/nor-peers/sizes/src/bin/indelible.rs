@@ -6,7 +6,7 @@
 use indelible::{Config, HashIndex, Kv, Mode, StaticMemory, setup};
 use indelible_nor_sizes::{Flash, KEYS, SEGMENT_SIZE, SEGMENTS, firmware, serve};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 /// Bytes that the log is sure to hold: half of the flash.
 const LOG: u64 = 128 << 10;

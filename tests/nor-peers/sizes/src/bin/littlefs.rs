@@ -9,7 +9,7 @@ use littlefs2::fs::{Allocation, File, Filesystem};
 use littlefs2::io::{Error, Result as Io, Write};
 use littlefs2::path::PathBuf;
 
-firmware!(main);
+firmware!(main, may_panic);
 
 struct Driver;
 

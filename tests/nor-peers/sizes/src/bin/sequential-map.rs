@@ -7,7 +7,7 @@ use indelible_nor_sizes::{CAPACITY, Driver, firmware, serve, wait};
 use sequential_storage::cache::Cache;
 use sequential_storage::map::{MapConfig, MapStorage};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 fn main() -> ! {
     let config = const { MapConfig::new(0..CAPACITY as u32) };

@@ -9,7 +9,7 @@ use sequential_storage::cache::Cache;
 use sequential_storage::map::{MapConfig, MapStorage};
 use sequential_storage::queue::{QueueConfig, QueueStorage};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 const HALF: u32 = CAPACITY as u32 / 2;
 

@@ -6,7 +6,7 @@
 use indelible_nor_sizes::{CAPACITY, SECTOR, erase, firmware, hash, program, read, serve};
 use tickv::{ErrorCode, FlashController, MAIN_KEY, TicKV};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 static mut REGION: [u8; SECTOR] = [0; SECTOR];
 

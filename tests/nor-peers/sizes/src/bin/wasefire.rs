@@ -13,7 +13,7 @@ use linked_list_allocator::Heap;
 use wasefire_error::{Code, Error};
 use wasefire_store::{Storage, StorageIndex, Store, StoreUpdate};
 
-firmware!(main);
+firmware!(main, may_panic);
 
 /// The heap: its index of 256 entries and what it holds during a call.
 const HEAP: usize = 4096;
