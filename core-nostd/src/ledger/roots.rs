@@ -129,9 +129,9 @@ impl<M: Medium> Device<M> {
     /// The newest root below `below` that is known to be durable, and the newer
     /// ones that are not or cannot be read.
     ///
-    /// Of one that is not known to be durable the flush may have failed, or, on
-    /// ordered media, its last unit have been cut. Then nothing was committed
-    /// behind it, and nothing that the root before it needs is gone.
+    /// Of one that is not, the flush may have failed, or, on ordered media, its
+    /// last unit have been cut. Nothing was committed behind it, and nothing
+    /// that the root before it needs is gone.
     pub(crate) fn newest_root(
         &self,
         mut below: (u32, u32),
