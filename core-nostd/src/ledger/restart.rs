@@ -63,7 +63,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             let seen = self.device.examine(segment, seq, at, link_at)?;
             let proof = matches!(seen, Seen::Whole(frame) if frame.is_proof());
-            let cut = matches!(seen, Seen::Torn(_) | Seen::Noise | Seen::Blank);
+            // What is longer was not a proof, and the next would stand in it.
+            let cut = match seen {
+                Seen::Torn(frame) => frame.end() <= at.plus(len),
+                other => other == Seen::Blank,
+            };
             if !proof && (torn || !cut) {
                 break;
             }
