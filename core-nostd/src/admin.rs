@@ -8,7 +8,7 @@ use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::report::{Hit, Report, Stats};
 use crate::segments::Owner;
-use crate::store::{Place, Store};
+use crate::store::{Place, Store, Undo};
 
 /// What is known of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ fn kind_name(frame: &Frame) -> &'static str {
     }
 }
 
-impl<M: Medium, I: Index> Store<'_, M, I> {
+impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// What still fits. Constant time, the medium is not asked; a log's room is
     /// its capacity less what lies between head and tail
     /// ([`Store::get_head_tail_and_capacity`]).
@@ -561,6 +561,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.scratch = scratch;
         self.told(result)?;
         Ok(core::mem::replace(&mut self.index, larger))
+    }
+
+    /// Exchanges the undo memory for a longer one, in an open transaction too:
+    /// how a host lifts the limit of [`Error::TransactionTooLarge`]. Returns the
+    /// old one; one that is too short for the open transaction comes back
+    /// itself.
+    pub fn swap_undo(&mut self, longer: &'a mut [Undo]) -> &'a mut [Undo] {
+        let kept = self.undo.get(..self.group.undo).unwrap_or_default();
+        let Some(place) = longer.get_mut(..kept.len()) else {
+            return longer;
+        };
+        place.copy_from_slice(kept);
+        core::mem::replace(&mut self.undo, longer)
     }
 
     fn fill_index(&mut self, larger: &mut I, scratch: &mut [u8]) -> Result<(), Fault<M::Error>> {

@@ -254,7 +254,17 @@ impl Layout {
     /// [`Error::NotAStore`], also where power failed in [`crate::setup`],
     /// [`Error::VersionUnsupported`], [`Error::LedgerLost`], or the medium's.
     pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
-        let mut device = Device::unknown(Peek(medium));
+        Self::read_of(Peek(medium))
+    }
+
+    /// As [`Layout::read`], through the very type that [`Store::start`](crate::Store::start) is
+    /// given, which may be a `&mut`: a program that calls nothing else with
+    /// another type holds the code that reads ledgers once.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_of<M: Medium>(medium: M) -> Result<Layout, Error<M::Error>> {
+        let mut device = Device::unknown(medium);
         let found = Self::find(&mut device);
         device.told(found).map(|(layout, _)| layout)
     }

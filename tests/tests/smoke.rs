@@ -1,7 +1,8 @@
 //! The real store does each thing it says, on every medium and with both
 //! indexes.
 
-use indelible::Geometry;
+use indelible::ram::Ram;
+use indelible::{Config, Error, Geometry, HashIndex, Mode, StaticMemory, Store, Undo, setup};
 use indelible_tests::explorer::Run;
 use indelible_tests::geometries;
 use indelible_tests::script::{
@@ -211,4 +212,40 @@ fn the_same_keys_are_updated_for_ever() {
         }
     }
     run(&ops);
+}
+
+#[test]
+fn a_transaction_goes_on_with_more_undo_memory() {
+    let mut bytes = [0; 64 * 1024];
+    let mut medium = Ram::new(&mut bytes);
+    let config = Config {
+        id: 0,
+        nonce: 3,
+        segment_size: None,
+        logs: &[],
+    };
+    setup(&mut medium, &config).unwrap();
+    let mut memory = StaticMemory::<128, 0, 0, 4, 16>::new();
+    let mut slots = [0; 64];
+    let mut short = [Undo::default(); 2];
+    let mut long = [Undo::default(); 32];
+    let index = HashIndex::new(&mut slots);
+    let (mut store, _) = Store::start(medium, index, memory.lend(), None, Mode::ReadWrite).unwrap();
+
+    let mut put = 0;
+    let refused = loop {
+        match store.tentatively_put(&[b'a' + put], b"") {
+            Ok(()) => put += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, Error::TransactionTooLarge { limit: 4 });
+    let returned = store.swap_undo(&mut short).len();
+    assert_eq!(returned, 2, "too short for what is staged");
+    assert_eq!(store.swap_undo(&mut long).len(), 4);
+    for more in put..20 {
+        store.tentatively_put(&[b'a' + more], b"").unwrap();
+    }
+    store.abort().unwrap();
+    assert_eq!(store.len(), 0, "all of it is taken back");
 }

@@ -99,6 +99,104 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 }
 
+impl<M: Medium, I: Index> Store<'_, M, I> {
+    /// The last key before `end`, or the last of all, read into `key`: a walk
+    /// backwards asks again with what it got. Sees the open transaction. One
+    /// search of an ordered index; a hash index is gone through as a whole.
+    ///
+    /// ```
+    /// # use indelible::{Error, Index, Medium, Store};
+    /// fn newest<M: Medium, I: Index>(store: &Store<M, I>) -> Result<usize, Error<M::Error>> {
+    ///     let mut key = [0; 64];
+    ///     // Keys that start with `n` end before `o`.
+    ///     let entry = store.last_before(Some(b"o"), &mut key)?;
+    ///     Ok(entry.map_or(0, |entry| entry.key.len()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`], [`Error::Corrupt`], also where a record
+    /// between cannot be read; [`Error::Doubtful`] where there is no such key
+    /// and damage may have hidden one; or the medium's.
+    pub fn last_before<'k>(
+        &self,
+        end: Option<&[u8]>,
+        key: &'k mut [u8],
+    ) -> Result<Option<Entry<'k>>, Error<M::Error>> {
+        self.told(self.last_entry(end, key))
+    }
+
+    fn last_entry<'k>(
+        &self,
+        end: Option<&[u8]>,
+        key: &'k mut [u8],
+    ) -> Result<Option<Entry<'k>>, Fault<M::Error>> {
+        if self.astray {
+            return Err(Fault::plain(What::Poisoned));
+        }
+        let found = if I::ORDERED {
+            self.last_ordered(end)?
+        } else {
+            self.last_hashed(end)?
+        };
+        let Some(frame) = found else {
+            self.doubt(None)?;
+            return Ok(None);
+        };
+        let needed = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
+        let Some(key) = key.get_mut(..needed) else {
+            return Err(Fault::of(What::BufferTooSmall, needed));
+        };
+        self.device.read_in(&frame, frame.key_at(), key)?;
+        let value_len = self.len_of(&frame)?;
+        Ok(Some(Entry { key, value_len }))
+    }
+
+    fn last_ordered(&self, end: Option<&[u8]>) -> Result<Option<Frame>, Fault<M::Error>> {
+        let name = Name::item(end.unwrap_or_default());
+        let mut probe = self.probe(&name);
+        if end.is_none() {
+            probe.prefix = u64::MAX;
+        }
+        let (device, table) = (&self.device, &self.table);
+        let mut cursor = self.index.seek(&probe, &mut |loc| match end {
+            Some(_) => device.compare(table, &name, loc),
+            None => Ok(Ordering::Less),
+        })?;
+        while let Some((loc, primary, before)) = self.index.prev(cursor) {
+            if primary {
+                return self.checked(loc).map(Some);
+            }
+            cursor = before;
+        }
+        Ok(None)
+    }
+
+    fn last_hashed(&self, end: Option<&[u8]>) -> Result<Option<Frame>, Fault<M::Error>> {
+        let mut last: Option<Frame> = None;
+        let mut cursor = self.index.first();
+        while let Some((loc, primary, next)) = self.index.next(cursor) {
+            cursor = next;
+            if !primary {
+                continue;
+            }
+            let frame = self.checked(loc)?;
+            let before = match end {
+                Some(end) => self.device.compare_key(&frame, end)? == Ordering::Less,
+                None => true,
+            };
+            let behind = match &last {
+                Some(last) => self.device.compare_records(last, &frame)? == Ordering::Less,
+                None => true,
+            };
+            if before && behind {
+                last = Some(frame);
+            }
+        }
+        Ok(last)
+    }
+}
+
 impl<'s, M: Medium, I: Index> Scan<'s, '_, M, I> {
     /// Starts at the first key that is not less than `key`.
     pub fn seek(&mut self, key: &'s [u8]) {

@@ -32,6 +32,7 @@ pub fn whole<I: Index>(memory: &'static mut StoreMemory, index: I, other: I) -> 
     };
     black_box(report.damages.len());
     let mut other = Some(other);
+    let mut undo: &'static mut [Undo] = &mut [];
     serve(|mail| {
         let outcome = match mail.operation {
             0..=19 => keys(&mut store, mail),
@@ -39,7 +40,11 @@ pub fn whole<I: Index>(memory: &'static mut StoreMemory, index: I, other: I) -> 
             40..=59 => logs(&mut store, mail),
             60..=79 => transaction(&mut store, mail),
             80..=99 => look(&store, mail),
-            100 => other
+            100 => {
+                undo = store.swap_undo(core::mem::take(&mut undo));
+                Some(undo.len() as u64)
+            }
+            101 => other
                 .take()
                 .and_then(|index| store.swap_index(index).ok())
                 .map(|index| index.len() as u64),
@@ -63,6 +68,7 @@ fn serve_once(flash: &mut Flash) -> Option<()> {
     black_box(Layout::plan(geometry, &config).ok()?);
     setup(flash, &config).ok()?;
     let layout = Layout::read(flash).ok()?;
+    black_box(Layout::read_of(&mut *flash).ok()?);
     black_box(layout.estimate_records(flash).ok()?);
     let record = layout.record_len(black_box(16), black_box(32));
     black_box(layout.updates(record, black_box(1), black_box(2)));
@@ -105,6 +111,11 @@ fn keys<I: Index>(store: &mut Store<'_, &mut Flash, I>, mail: &mut Mailbox) -> O
             .ok()
             .flatten()
             .map(|value| value.len() as u64),
+        14 => {
+            let end = (*position > 0).then_some(&bytes[..]);
+            let last = store.last_before(end, key).ok().flatten();
+            last.map(|entry| entry.value_len)
+        }
         _ => scan(store, mail),
     }
 }

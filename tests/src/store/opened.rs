@@ -38,7 +38,11 @@ impl<I: Index> Opened for Open<'_, '_, I> {
 
     fn contents(&mut self, keys: &[Vec<u8>]) -> Result<Contents, Failure> {
         let mut contents = Contents::empty(0);
-        for key in self.scanned()? {
+        let scanned = self.scanned()?;
+        if self.check {
+            self.walk_back(&scanned)?;
+        }
+        for key in scanned {
             let item = self.item(&key)?;
             let item = item.ok_or_else(|| wrong(&key, "is scanned but not found"))?;
             contents.items.insert(key, item);
@@ -130,6 +134,22 @@ impl<I: Index> Open<'_, '_, I> {
             keys.push(key);
         }
         Ok(keys)
+    }
+
+    /// The same keys come backwards.
+    fn walk_back(&self, scanned: &[Vec<u8>]) -> Result<(), Failure> {
+        let mut buffer = vec![0; self.store.key_max()];
+        let mut end: Option<Vec<u8>> = None;
+        for key in scanned.iter().rev().map(Some).chain([None]) {
+            let last = self.store.last_before(end.as_deref(), &mut buffer);
+            let last = last.map_err(failure)?.map(|entry| entry.key.to_vec());
+            if last.as_ref() != key {
+                let key = key.or(last.as_ref()).map_or(&b""[..], |key| key);
+                return Err(wrong(key, "is not what comes before"));
+            }
+            end = last;
+        }
+        Ok(())
     }
 
     fn item(&mut self, key: &[u8]) -> Result<Option<Item>, Failure> {
