@@ -1,0 +1,608 @@
+// The store over a synchronous medium: wasm and nothing that waits. It runs in a
+// worker over a file, in Node over a file, and anywhere over memory.
+//
+// A medium is `{ size, created?, read(at, bytes), write(at, bytes), flush(),
+// close() }`. Each throws where it fails, also for what was short. `created`
+// says that nothing was ever written to it. `replace(size, bytes)`, where it is
+// there, exchanges the whole content, all or nothing.
+import init, { Handle, initSync } from "../dist/indelible.js";
+import { coded, finding } from "./codes.js";
+import { fault } from "./errors.js";
+import { openMemory } from "./medium-memory.js";
+
+const ABSENT = -1;
+const FAILED = -2;
+const encoder = new TextEncoder();
+
+let wasm;
+let loading;
+
+/** Loads the engine, once: from a URL, a response, a compiled module or its bytes. */
+export async function loadEngine(source = new URL("../dist/indelible.wasm", import.meta.url)) {
+  if (wasm) return;
+  loading ??= load(await source);
+  try {
+    await loading;
+  } finally {
+    loading = undefined;
+  }
+}
+
+async function load(source) {
+  const bytes = source instanceof WebAssembly.Module || ArrayBuffer.isView(source) || source instanceof ArrayBuffer;
+  wasm = bytes ? initSync({ module: source }) : await init({ module_or_path: source });
+}
+
+/** Asks a medium, and keeps what it throws. */
+class Port {
+  cause;
+  /** Runs that wait for the end of a creation. */
+  held;
+
+  constructor(medium) {
+    this.medium = medium;
+  }
+
+  read(at, bytes) {
+    return this.#did(() => this.medium.read(at, bytes));
+  }
+
+  write(at, bytes) {
+    if (this.held) return !!this.held.push([at, bytes.slice()]);
+    return this.#did(() => this.medium.write(at, bytes));
+  }
+
+  flush() {
+    return this.held ? true : this.#did(() => this.medium.flush());
+  }
+
+  #did(what) {
+    try {
+      what();
+      return true;
+    } catch (error) {
+      this.cause = error;
+      return false;
+    }
+  }
+}
+
+/** A store. Everything here is synchronous; keys and values are bytes. */
+export class Store {
+  #handle = new Handle();
+  #port;
+  #depth = false;
+  #bytes = new Uint8Array();
+
+  /** Use `Store.open`. */
+  constructor(medium) {
+    this.#port = new Port(medium);
+    this.medium = medium;
+    this.created = false;
+  }
+
+  /**
+   * Opens the store on a medium, or makes one where the medium is blank.
+   * Options of a new store: `logs` (bytes of each), `segmentSize`, `nonce`.
+   */
+  static open(medium, options = {}) {
+    if (!wasm) throw fault("usage", "load the engine first: await loadEngine()");
+    const store = new Store(medium);
+    try {
+      store.#open(options);
+    } catch (error) {
+      store.#handle.free();
+      throw error;
+    }
+    return store;
+  }
+
+  #open({ logs = [], segmentSize, nonce, readOnly = false }) {
+    const create = this.medium.created || this.#isBlank();
+    if (create && readOnly) throw fault("not_a_store", "there is no store");
+    const words = new BigUint64Array(logs.map((bytes) => BigInt(bytes)));
+    this.#put(0, new Uint8Array(words.buffer));
+    nonce ??= crypto.getRandomValues(new BigUint64Array(1))[0];
+    if (create) this.#port.held = [];
+    this.#done(
+      this.#handle.open(
+        this.#port,
+        this.medium.size,
+        create,
+        readOnly,
+        Number(BigInt(nonce) >> 32n),
+        Number(BigInt(nonce) & 0xffffffffn),
+        segmentSize ?? 0,
+        logs.length,
+      ),
+    );
+    if (create) this.#keep();
+    this.created = create;
+    this.report = this.#report();
+    this.about = this.#about();
+    if (!readOnly && this.about.size < this.medium.size) this.medium.trim?.(this.about.size);
+  }
+
+  /** Whether the medium has a size and nothing in it: it was being made. */
+  #isBlank() {
+    const bytes = new Uint8Array(64 * 1024);
+    for (let at = 0; at < this.medium.size; at += bytes.length) {
+      const part = bytes.subarray(0, this.medium.size - at);
+      this.medium.read(at, part);
+      if (part.some((byte) => byte !== 0)) return false;
+    }
+    return true;
+  }
+
+  /** What making the store wrote goes to the medium, all or nothing. */
+  #keep() {
+    const runs = this.#port.held;
+    this.#port.held = undefined;
+    if (this.medium.replace) return this.medium.replace(this.medium.size, runs);
+    for (const [at, bytes] of runs) this.medium.write(at, bytes);
+    this.medium.flush();
+  }
+
+  // Calls: arguments into the engine's memory, answers out of it.
+
+  #view(at, length) {
+    return new Uint8Array(wasm.memory.buffer, at, length);
+  }
+
+  /** Memory of the engine with room for `length` bytes of input. */
+  #input(length) {
+    const at = this.#handle.input(length);
+    if (this.#bytes.byteOffset !== at || this.#bytes.buffer !== wasm.memory.buffer || this.#bytes.length < length) {
+      this.#bytes = new Uint8Array(wasm.memory.buffer, at, Math.max(length, 256));
+    }
+    return this.#bytes;
+  }
+
+  /** Puts bytes, or a string's, into the input; where they end. */
+  #put(at, data) {
+    if (typeof data !== "string") {
+      this.#input(at + data.length).set(data, at);
+      return at + data.length;
+    }
+    const into = this.#input(at + data.length * 3);
+    // Short ASCII by hand: the encoder's call costs more.
+    if (data.length < 48) {
+      let i = 0;
+      for (; i < data.length; i++) {
+        const unit = data.charCodeAt(i);
+        if (unit > 127) break;
+        into[at + i] = unit;
+      }
+      if (i === data.length) return at + i;
+    }
+    return at + encoder.encodeInto(data, into.subarray(at)).written;
+  }
+
+  #done(answer) {
+    if (answer === FAILED) throw this.#error();
+    return answer;
+  }
+
+  #error() {
+    const handle = this.#handle;
+    const { cause } = this.#port;
+    this.#port.cause = undefined;
+    const number = handle.figure(0);
+    if (number === 1 && cause?.code && typeof cause.code === "string" && cause.message) return cause;
+    return coded(number, [handle.figure(1), handle.figure(2), handle.figure(3)], cause && { cause });
+  }
+
+  /** The bytes of the last answer, copied. */
+  #answer() {
+    const at = this.#handle.at();
+    return this.#view(at, this.#handle.length()).slice();
+  }
+
+  // Keys and values.
+
+  /** The value of a key, `undefined` where there is none. */
+  get(key) {
+    const length = this.#done(this.#handle.get(this.#put(0, key)));
+    if (length === ABSENT) return undefined;
+    const at = this.#handle.at();
+    return new Uint8Array(wasm.memory.buffer).slice(at, at + length);
+  }
+
+  has(key) {
+    return this.#done(this.#handle.has(this.#put(0, key))) === 1;
+  }
+
+  /** How many keys there are. */
+  get size() {
+    return this.#handle.size();
+  }
+
+  /** Whether a transaction is open. */
+  get isOpen() {
+    return this.#handle.is_open();
+  }
+
+  /** Durable when it returns; in a transaction, when that is committed. */
+  set(key, value) {
+    this.#one(1, key, value);
+  }
+
+  /** Whether the key was there. */
+  delete(key) {
+    return this.#one(2, key, "") === 1;
+  }
+
+  /** Deletes every key; how many there were. */
+  clear() {
+    return this.#one(3, "", "");
+  }
+
+  /** One operation, alone or in the open transaction; its answer. */
+  #one(kind, key, value, log) {
+    const middle = this.#put(8, key);
+    const end = this.#put(middle, value);
+    const into = this.#bytes;
+    const [a, b] = [log ?? middle - 8, end - middle];
+    if (a > 0xffff) throw this.#tooLong(a, log);
+    into[0] = kind;
+    into[1] = 0;
+    into[2] = a;
+    into[3] = a >> 8;
+    into[4] = b;
+    into[5] = b >> 8;
+    into[6] = b >> 16;
+    into[7] = b >> 24;
+    if (!this.#depth) {
+      this.#done(this.#handle.batch(end));
+      return this.#results()[1];
+    }
+    this.#done(this.#handle.apply(end));
+    const [code, ...rest] = this.#results();
+    if (code) throw coded(code, rest);
+    return rest[0];
+  }
+
+  #tooLong(number, log) {
+    const { keyMax, logs } = this.about;
+    return log === undefined ? coded(6, [number, keyMax]) : coded(14, [number, logs]);
+  }
+
+  #results() {
+    const at = this.#handle.at();
+    return new Float64Array(wasm.memory.buffer, at, this.#handle.length() / 8);
+  }
+
+  /** Applies encoded operations in the open transaction; a result for each. */
+  apply(ops) {
+    this.#done(this.#handle.apply(this.#put(0, ops)));
+    return this.#decode(ops);
+  }
+
+  /** Applies encoded operations and commits, all or nothing. */
+  batch(ops) {
+    if (this.isOpen) throw coded(25, []);
+    const answer = this.#handle.batch(this.#put(0, ops));
+    if (answer === FAILED) {
+      const error = this.#error();
+      const rows = this.#handle.length() / 32;
+      error.index = Math.max(0, rows - 1);
+      throw error;
+    }
+    return this.#decode(ops);
+  }
+
+  #decode(ops) {
+    const rows = this.#results();
+    const results = [];
+    let at = 0;
+    for (let i = 0; i < rows.length; i += 4) {
+      const kind = ops[at];
+      at += length(ops, at);
+      const answer = rows[i + 1];
+      if (rows[i]) results.push(coded(rows[i], rows.subarray(i + 1, i + 4)));
+      else if (kind === 1 || kind === 5) results.push(undefined);
+      else results.push(kind === 2 ? answer === 1 : answer);
+    }
+    return results;
+  }
+
+  /** One write a run and one flush. */
+  commit() {
+    this.#done(this.#handle.commit());
+  }
+
+  abort() {
+    this.#done(this.#handle.abort());
+  }
+
+  /** Runs `work(store)`; what it changed is durable when this returns, or, where it throws, gone. */
+  transaction(work) {
+    if (this.#depth) throw coded(25, []);
+    this.#depth = true;
+    try {
+      const result = work(this);
+      if (typeof result?.then === "function") throw fault("usage", "the transaction of a synchronous store cannot wait");
+      this.commit();
+      return result;
+    } catch (error) {
+      this.abort();
+      throw error;
+    } finally {
+      this.#depth = false;
+    }
+  }
+
+  /**
+   * One page of keys in order: `{ keys, values, done }`. Ends at `limit` entries
+   * or about `bytes` bytes of them; `done` where there is nothing behind.
+   */
+  scan({ gte, gt, lt, lte, prefix, reverse = false, limit = 0xffffffff, values = true, bytes = 65536 } = {}) {
+    const [from, end] = bounds({ gte, gt, lt, lte, prefix });
+    const middle = this.#put(0, from);
+    const last = end && this.#put(middle, end);
+    const count = this.#done(
+      this.#handle.scan(middle, end ? last - middle : -1, reverse, values, Math.min(limit, 0xffffffff), bytes),
+    );
+    const done = this.#handle.figure(0) === 0;
+    return { ...entries(this.#answer(), count, values), done };
+  }
+
+  /** Every entry of a range, `[key, value]`; the store may change meanwhile. */
+  *entries(range = {}) {
+    yield* this.#walk({ ...range, values: true }, (keys, values, i) => [keys[i], values[i]]);
+  }
+
+  /** Every key of a range. */
+  *keys(range = {}) {
+    yield* this.#walk({ ...range, values: false }, (keys, _, i) => keys[i]);
+  }
+
+  *#walk({ limit = Infinity, ...range }, shape) {
+    for (;;) {
+      const { keys, values, done } = this.scan({ ...range, limit });
+      for (let i = 0; i < keys.length; i++) yield shape(keys, values, i);
+      limit -= keys.length;
+      if (done || limit <= 0 || keys.length === 0) return;
+      if (range.reverse) range = { ...range, lt: keys.at(-1), lte: undefined };
+      else range = { ...range, gt: keys.at(-1), gte: undefined };
+    }
+  }
+
+  // Logs.
+
+  /** Adds bytes to a log; the position of the first of them. */
+  append(log, data) {
+    return this.#one(4, "", data, log);
+  }
+
+  /** `length` bytes of a log from a position; by default all that there are. */
+  read(log, position, length) {
+    if (position === undefined || length === undefined) {
+      const { head, tail } = this.span(log);
+      position ??= head;
+      length ??= Math.max(0, tail - position);
+    }
+    this.#done(this.#handle.read(log, position, length));
+    return this.#answer();
+  }
+
+  /** Gives up the bytes of a log before a position. */
+  advanceHead(log, position) {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(position), true);
+    this.#one(5, "", bytes, log);
+  }
+
+  span(log) {
+    const handle = this.#handle;
+    this.#done(handle.span(log));
+    return { head: handle.figure(0), tail: handle.figure(1), capacity: handle.figure(2) };
+  }
+
+  /** A log by itself. */
+  log(number) {
+    const store = this;
+    return {
+      append: (data) => store.append(number, data),
+      read: (position, length) => store.read(number, position, length),
+      advanceHead: (position) => store.advanceHead(number, position),
+      get head() {
+        return store.span(number).head;
+      },
+      get tail() {
+        return store.span(number).tail;
+      },
+      get capacity() {
+        return store.span(number).capacity;
+      },
+    };
+  }
+
+  // The whole store.
+
+  #figures(count) {
+    return Array.from({ length: count }, (_, i) => this.#handle.figure(i));
+  }
+
+  #report() {
+    this.#done(this.#handle.report());
+    const [clean, torn, healed, damaged, abandoned] = this.#figures(5);
+    const rows = this.#results();
+    const damages = [];
+    for (let i = 0; i < rows.length; i += 4) {
+      const what = ["ledger", "records", "log"][rows[i]];
+      damages.push({ what, ...(what === "log" && { log: rows[i + 1] }), at: rows[i + 2], length: rows[i + 3] });
+    }
+    return { clean: clean === 1, torn: torn < 0 ? undefined : torn, healed, damaged, damages, abandoned };
+  }
+
+  #about() {
+    this.#done(this.#handle.about());
+    const [size, segmentSize, logs, keyMax, valueMax, used, capacity] = this.#figures(7);
+    return { size, segmentSize, logs, keyMax, valueMax, used, capacity };
+  }
+
+  /** Limits and room: `{ size, segmentSize, logs, keyMax, valueMax, used, capacity }`. */
+  stats() {
+    return (this.about = this.#about());
+  }
+
+  /** Reads the medium again and verifies all of it. */
+  check() {
+    this.#done(this.#handle.check());
+    const [frames, entries, logBytes, healed, damaged] = this.#figures(5);
+    const answer = this.#answer();
+    const view = new DataView(answer.buffer);
+    const findings = [];
+    for (let at = 0; at < answer.length; ) {
+      const [what, log, bit, keyLength] = [0, 4, 8, 12].map((offset) => view.getUint32(at + offset, true));
+      const address = view.getFloat64(at + 16, true);
+      at += 24;
+      const key = keyLength === 0xffffffff ? undefined : answer.slice(at, at + keyLength);
+      at += key?.length ?? 0;
+      findings.push(finding(what, log, key, address, bit === 1));
+    }
+    return { ok: damaged === 0, frames, entries, logBytes, healed, damaged, findings };
+  }
+
+  /** Accepts what is damaged: it stays lost, and no other answer is withheld for it. */
+  acceptDamage() {
+    this.#done(this.#handle.accept_damage());
+  }
+
+  /** Reclaims room ahead of need, in idle time; whether there is more to do. */
+  maintain(steps = 16) {
+    return this.#done(this.#handle.maintain(steps)) === 1;
+  }
+
+  /** The whole image, as it is on the medium: a store for every build of Indelible. */
+  export() {
+    if (this.isOpen) throw coded(25, []);
+    this.#done(this.#handle.image());
+    return this.#answer();
+  }
+
+  /** Takes another image in place of what is here, once it was opened and checked. */
+  import(image) {
+    if (this.isOpen) throw coded(25, []);
+    const { findings } = verify(image);
+    const lost = findings.find(({ code }) => code === "damaged");
+    if (lost) throw fault("corrupt", `the image is not taken: ${lost.message}`, { at: lost.at, findings });
+    this.#exchange(image);
+  }
+
+  /** Makes the store anew, empty. */
+  factoryReset(options = {}) {
+    if (this.isOpen) throw coded(25, []);
+    const logs = options.logs ?? this.#capacities();
+    const segmentSize = options.segmentSize ?? this.about.segmentSize;
+    const fresh = Store.open(openMemory(options.size ?? this.medium.size), { ...options, logs, segmentSize });
+    const image = fresh.export();
+    fresh.close();
+    this.#exchange(image);
+  }
+
+  #capacities() {
+    return Array.from({ length: this.about.logs }, (_, log) => this.span(log).capacity);
+  }
+
+  #exchange(image) {
+    const { medium } = this;
+    if (medium.replace) {
+      medium.replace(image.length, [[0, image]]);
+    } else {
+      if (image.length > medium.size) {
+        throw coded(20, [image.length, medium.size]);
+      }
+      medium.write(0, image);
+      if (image.length < medium.size) medium.write(image.length, new Uint8Array(medium.size - image.length));
+      medium.flush();
+    }
+    medium.created = false;
+    this.#handle.free();
+    this.#handle = new Handle();
+    this.#open({});
+  }
+
+  /** Closes store and medium. What was not committed is given up. */
+  close() {
+    try {
+      this.#done(this.#handle.close());
+    } finally {
+      this.medium.close();
+    }
+  }
+
+  [Symbol.dispose]() {
+    this.close();
+  }
+}
+
+/** Opens an image for reading and checks all of it; the findings. */
+function verify(image) {
+  const store = Store.open(openMemory(image), { readOnly: true });
+  try {
+    const checked = store.check();
+    return { ...checked, findings: [...checked.findings] };
+  } finally {
+    store.close();
+  }
+}
+
+/** Bytes of an encoded operation. */
+function length(ops, at) {
+  const a = ops[at] < 4 ? ops[at + 2] | (ops[at + 3] << 8) : 0;
+  const b = ops[at + 4] | (ops[at + 5] << 8) | (ops[at + 6] << 16) | (ops[at + 7] << 24);
+  return 8 + a + (b >>> 0);
+}
+
+/** The first key that is in a range, and the first behind it or `undefined`. */
+function bounds({ gte, gt, lt, lte, prefix }) {
+  const none = new Uint8Array();
+  let from = gt ? after(gt) : (gte ?? none);
+  let end = lte ? after(lte) : lt;
+  if (prefix?.length) {
+    if (compare(prefix, from) > 0) from = prefix;
+    const behind = successor(prefix);
+    if (behind && (!end || compare(behind, end) < 0)) end = behind;
+  }
+  return [from, end];
+}
+
+/** The key right behind one. */
+function after(key) {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+/** The first key behind all that start with a prefix. */
+function successor(prefix) {
+  let last = prefix.length - 1;
+  while (last >= 0 && prefix[last] === 255) last--;
+  if (last < 0) return undefined;
+  const next = prefix.slice(0, last + 1);
+  next[last]++;
+  return next;
+}
+
+function compare(a, b) {
+  for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
+}
+
+/** The keys and values of a page. */
+function entries(bytes, count, wanted) {
+  const view = new DataView(bytes.buffer);
+  const keys = [];
+  const values = [];
+  for (let at = 0; count > 0; count--) {
+    const key = view.getUint32(at, true);
+    const value = view.getUint32(at + 4, true);
+    at += 8;
+    keys.push(bytes.slice(at, (at += key)));
+    if (wanted) values.push(bytes.slice(at, at + value));
+    at += value;
+  }
+  return { keys, values };
+}
