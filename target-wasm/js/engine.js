@@ -128,7 +128,7 @@ export class Store {
     const bytes = new Uint8Array(64 * 1024);
     for (let at = 0; at < this.medium.size; at += bytes.length) {
       const part = bytes.subarray(0, this.medium.size - at);
-      this.medium.read(at, part);
+      if (!this.#port.read(at, part)) throw coded(1, [0, at], { cause: this.#port.cause });
       if (part.some((byte) => byte !== 0)) return false;
     }
     return true;

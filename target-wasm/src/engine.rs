@@ -4,11 +4,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use indelible::{
-    CheckCursor, Config, Error, Finding, Layout, Memory, Mode, OrderedIndex, OrderedNode, Report,
-    Store, Undo, setup,
+    CheckCursor, Config, Error, Finding, Layout, Memory, Mode, Report, Store, Undo, setup,
 };
 
 use crate::image::{Failed, Image, Port};
+use crate::index::Indexes;
 use crate::lent::Lent;
 use crate::ops::{Op, Ops, Results};
 
@@ -21,7 +21,7 @@ const GROWTH: usize = 4;
 pub type EngineError = Error<Failed>;
 
 /// The core's store, as the engine holds it.
-pub type Inner<P> = Store<'static, &'static mut Image<P>, OrderedIndex<'static>>;
+pub type Inner<P> = Store<'static, &'static mut Image<P>, Indexes>;
 
 /// Is called with the store, a key and the length of its value; whether to go on.
 pub type Visit<'v, P> = dyn FnMut(&Inner<P>, &[u8], u64) -> Result<bool, EngineError> + 'v;
@@ -143,7 +143,7 @@ impl<P: Port> Engine<P> {
                 Err(Error::IndexFull { capacity }) => {
                     let entries = capacity.saturating_mul(GROWTH).max(FIRST);
                     // SAFETY: `lent` outlives the store, by the order of fields.
-                    let index = unsafe { index(&mut self.lent, entries) };
+                    let index = unsafe { Indexes::new(&mut self.lent, entries) };
                     self.store.swap_index(index)?;
                 }
                 Err(Error::TransactionTooLarge { limit }) => {
@@ -397,7 +397,7 @@ fn start<P: Port>(
             undo: lent.slice::<Undo>(FIRST),
             scratch: lent.slice(count(layout.key_max)),
         };
-        (memory, index(lent, entries))
+        (memory, Indexes::new(lent, entries))
     };
     let mode = if read_only {
         Mode::ReadOnly
@@ -405,15 +405,6 @@ fn start<P: Port>(
         Mode::ReadWrite
     };
     Store::start(image, index, memory, None, mode)
-}
-
-/// An index for `entries` entries.
-///
-/// # Safety
-/// It must not be used any more when `lent` is dropped.
-unsafe fn index(lent: &mut Lent, entries: usize) -> OrderedIndex<'static> {
-    // SAFETY: by the contract of this function.
-    OrderedIndex::new(unsafe { lent.slice::<OrderedNode>(OrderedIndex::nodes_for(entries)) })
 }
 
 /// Whether there was something to delete.

@@ -5,6 +5,7 @@
 //! (opening, locks, IndexedDB) stays in `js`. From the bottom to the top:
 //!
 //! * [`image`]: the medium, in memory and written through;
+//! * [`index`](mod@index): a hash index and an ordered one in one;
 //! * [`engine`]: the store over it, whose index and undo memory grow;
 //! * [`ops`] and [`codes`]: many operations in one message, and what became of
 //!   them, as numbers;
@@ -59,6 +60,7 @@ mod bind;
 pub mod codes;
 pub mod engine;
 pub mod image;
+pub mod index;
 mod lent;
 pub mod ops;
 
