@@ -219,6 +219,9 @@ pub enum GeometryError {
         /// The most that a store holds.
         max: usize,
     },
+    /// The medium is ordered, and the build has no code for that (feature
+    /// `ordered`).
+    Ordered,
     /// More units than the index can address.
     TooLarge {
         /// The largest capacity in bytes.
@@ -248,6 +251,7 @@ impl fmt::Display for GeometryError {
                 "a checkpoint of {bytes} bytes passes the {max} that a segment takes: use larger segments"
             ),
             Self::Logs { found, max } => write!(f, "{found} logs are more than {max}"),
+            Self::Ordered => f.write_str("this build has no code for ordered media"),
             Self::TooLarge { max } => write!(f, "capacity passes {max} bytes"),
         }
     }

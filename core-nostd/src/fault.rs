@@ -40,6 +40,7 @@ pub(crate) enum What<E> {
     NotAStore,
     LedgerLost,
     MediumTooSmall,
+    GeometryMismatch,
     ScratchTooSmall,
     BufferTooSmall,
     SequenceExhausted,
@@ -152,6 +153,7 @@ impl<M: Medium> Device<M> {
                 found: available,
                 needed,
             },
+            What::GeometryMismatch => Error::GeometryMismatch,
             What::ScratchTooSmall => Error::MemoryTooSmall {
                 what: "scratch",
                 needed: len,

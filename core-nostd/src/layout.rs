@@ -6,7 +6,7 @@ use crate::fault::{Fault, What};
 use crate::format::checkpoint::{LOGS_MAX, body_len};
 use crate::format::frame::{Kind, frame_len};
 use crate::format::header::{Origin, Parsed, Stream, decode};
-use crate::format::shape::{HEADER, Shape, WRITE_UNIT_MAX};
+use crate::format::shape::{HEADER, Shape, WRITE_UNIT_MAX, is_known};
 use crate::index::LOC_MAX;
 use crate::ledger::roots::Survey;
 use crate::math::Saturate;
@@ -102,6 +102,9 @@ pub(crate) fn record_capacity(
 }
 
 fn check_units(geometry: &Geometry) -> Result<(), GeometryError> {
+    if !is_known(geometry) {
+        return Err(GeometryError::Ordered);
+    }
     let unit = geometry.write_unit;
     if !unit.is_power_of_two() || unit > WRITE_UNIT_MAX {
         return Err(GeometryError::WriteUnit(unit));
@@ -252,7 +255,9 @@ impl Layout {
     ///
     /// # Errors
     /// [`Error::NotAStore`], also where power failed in [`crate::setup`],
-    /// [`Error::VersionUnsupported`], [`Error::LedgerLost`], or the medium's.
+    /// [`Error::VersionUnsupported`], [`Error::LedgerLost`],
+    /// [`Error::GeometryMismatch`] for an image of flash in a build without the
+    /// feature `ordered`, or the medium's.
     pub fn read<M: Medium>(medium: &M) -> Result<Layout, Error<M::Error>> {
         Self::read_of(Peek(medium))
     }
@@ -283,6 +288,9 @@ impl Layout {
         while at < capacity {
             match peek(&device.medium, at)? {
                 Parsed::Header { header, origin, .. } if sound(&origin, header.index, at) => {
+                    if !is_known(&origin.geometry(capacity)) {
+                        return Err(Fault::plain(What::GeometryMismatch));
+                    }
                     let key = (origin.nonce, origin.segment_size);
                     if !tried.contains(&key) {
                         let _ = tried.push(key);

@@ -35,11 +35,22 @@ pub(crate) struct Shape {
     pub log_payload: u32,
 }
 
+/// Whether a medium is ordered, in builds that know such.
+fn is_ordered(geometry: &Geometry) -> bool {
+    cfg!(feature = "ordered") && geometry.order == Order::Ordered
+}
+
+/// Whether this build has the code for a medium.
+pub(crate) fn is_known(geometry: &Geometry) -> bool {
+    cfg!(feature = "ordered") || geometry.order == Order::Unordered
+}
+
 impl Shape {
     pub(crate) fn new(geometry: Geometry, segment_size: u32, nonce: u64) -> Self {
-        let unit = match geometry.order {
-            Order::Ordered => geometry.write_unit,
-            Order::Unordered => geometry.write_unit.max(8),
+        let unit = if is_ordered(&geometry) {
+            geometry.write_unit
+        } else {
+            geometry.write_unit.max(8)
         };
         let start = HEADER.round_up(unit);
         let area = segment_size.minus(start).round_down(unit);
@@ -64,7 +75,7 @@ impl Shape {
     }
 
     pub(crate) fn ordered(&self) -> bool {
-        self.geometry.order == Order::Ordered
+        is_ordered(&self.geometry)
     }
 
     /// Bytes of a segment between header and link: what frames can take.
