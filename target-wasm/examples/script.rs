@@ -1,4 +1,8 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 //! Runs a script of operations on a store in memory, with the core alone, and
 //! writes the image that it leaves: what the same script in a page has to leave.
 //!
@@ -36,7 +40,10 @@ fn main() -> Outcome<()> {
     let ["store", size, nonce, logs @ ..] = &first[..] else {
         return Err("the first line is `store SIZE NONCE [LOG-BYTES]...`".into());
     };
-    let logs = logs.iter().map(|log| log.parse()).collect::<Result<Vec<u64>, _>>()?;
+    let logs = logs
+        .iter()
+        .map(|log| log.parse())
+        .collect::<Result<Vec<u64>, _>>()?;
     let mut bytes = vec![0; size.parse()?];
     let shape = geometry(bytes.len() as u64);
     let config = Config {
@@ -87,9 +94,9 @@ fn session<'l>(
             (["delete", key], false) => store.delete(&hex(key)?),
             (["delete", key], true) => store.tentatively_delete(&hex(key)?),
             (["append", log, data], false) => store.append(log.parse()?, &hex(data)?).map(drop),
-            (["append", log, data], true) => {
-                store.tentatively_append(log.parse()?, &hex(data)?).map(drop)
-            }
+            (["append", log, data], true) => store
+                .tentatively_append(log.parse()?, &hex(data)?)
+                .map(drop),
             (["head", log, at], false) => store.advance_head(log.parse()?, at.parse()?),
             (["head", log, at], true) => store.tentatively_advance_head(log.parse()?, at.parse()?),
             (["begin"], false) => {
@@ -121,5 +128,8 @@ fn hex(text: &str) -> Outcome<Vec<u8>> {
         return Ok(Vec::new());
     }
     let digit = |at| u8::from_str_radix(text.get(at..at + 2).unwrap_or("?"), 16);
-    Ok((0..text.len()).step_by(2).map(digit).collect::<Result<_, _>>()?)
+    Ok((0..text.len())
+        .step_by(2)
+        .map(digit)
+        .collect::<Result<_, _>>()?)
 }

@@ -12,6 +12,8 @@ import { openMemory } from "./medium-memory.js";
 
 const ABSENT = -1;
 const FAILED = -2;
+/** A store is in memory as a whole. */
+const LARGEST = 2 ** 30;
 const encoder = new TextEncoder();
 
 let wasm;
@@ -71,7 +73,7 @@ class Port {
 export class Store {
   #handle = new Handle();
   #port;
-  #depth = false;
+  #inside = false;
   #bytes = new Uint8Array();
 
   /** Use `Store.open`. */
@@ -91,13 +93,18 @@ export class Store {
     try {
       store.#open(options);
     } catch (error) {
-      store.#handle.free();
+      // A handle that ran out of memory cannot be used any more, not even for that.
+      if (error.code !== "memory") store.#handle.free();
       throw error;
     }
     return store;
   }
 
   #open({ logs = [], segmentSize, nonce, readOnly = false }) {
+    const { size } = this.medium;
+    if (size > LARGEST) {
+      throw fault("memory", `a store of ${size} bytes is larger than the ${LARGEST} that are held in memory`, { size, limit: LARGEST });
+    }
     const create = this.medium.created || this.#isBlank();
     if (create && readOnly) throw fault("not_a_store", "there is no store");
     const words = new BigUint64Array(logs.map((bytes) => BigInt(bytes)));
@@ -105,9 +112,9 @@ export class Store {
     nonce ??= crypto.getRandomValues(new BigUint64Array(1))[0];
     if (create) this.#port.held = [];
     this.#done(
-      this.#handle.open(
+      this.#enough(
         this.#port,
-        this.medium.size,
+        size,
         create,
         readOnly,
         Number(BigInt(nonce) >> 32n),
@@ -121,6 +128,16 @@ export class Store {
     this.report = this.#report();
     this.about = this.#about();
     if (!readOnly && this.about.size < this.medium.size) this.medium.trim?.(this.about.size);
+  }
+
+  /** Opens the handle; memory that the system does not give is an error like others. */
+  #enough(...how) {
+    try {
+      return this.#handle.open(...how);
+    } catch (cause) {
+      if (cause instanceof WebAssembly.RuntimeError) throw coded(27, [], { cause });
+      throw cause;
+    }
   }
 
   /** Whether the medium has a size and nothing in it: it was being made. */
@@ -151,9 +168,10 @@ export class Store {
 
   /** Memory of the engine with room for `length` bytes of input. */
   #input(length) {
+    length = Math.max(length, 256);
     const at = this.#handle.input(length);
     if (this.#bytes.byteOffset !== at || this.#bytes.buffer !== wasm.memory.buffer || this.#bytes.length < length) {
-      this.#bytes = new Uint8Array(wasm.memory.buffer, at, Math.max(length, 256));
+      this.#bytes = new Uint8Array(wasm.memory.buffer, at, length);
     }
     return this.#bytes;
   }
@@ -252,7 +270,7 @@ export class Store {
     into[5] = b >> 8;
     into[6] = b >> 16;
     into[7] = b >> 24;
-    if (!this.#depth) {
+    if (!this.#inside) {
       this.#done(this.#handle.batch(end));
       return this.#results()[1];
     }
@@ -317,8 +335,8 @@ export class Store {
 
   /** Runs `work(store)`; what it changed is durable when this returns, or, where it throws, gone. */
   transaction(work) {
-    if (this.#depth) throw coded(25, []);
-    this.#depth = true;
+    if (this.#inside) throw coded(25, []);
+    this.#inside = true;
     try {
       const result = work(this);
       if (typeof result?.then === "function") throw fault("usage", "the transaction of a synchronous store cannot wait");
@@ -328,7 +346,7 @@ export class Store {
       this.abort();
       throw error;
     } finally {
-      this.#depth = false;
+      this.#inside = false;
     }
   }
 
@@ -533,7 +551,7 @@ export class Store {
     }
   }
 
-  [Symbol.dispose]() {
+  [Symbol.dispose ?? "dispose"]() {
     this.close();
   }
 }

@@ -21,6 +21,8 @@ export function openFile(handle, size) {
 
 class FileMedium {
   #handle;
+  /** Why the file is not what the store believes any more. */
+  #broken;
 
   constructor(handle, size) {
     this.#handle = handle;
@@ -33,6 +35,7 @@ class FileMedium {
   }
 
   write(at, bytes) {
+    if (this.#broken) throw this.#broken;
     try {
       whole("write", this.#handle, at, bytes);
     } catch (error) {
@@ -41,6 +44,7 @@ class FileMedium {
   }
 
   flush() {
+    if (this.#broken) throw this.#broken;
     this.#handle.flush();
   }
 
@@ -84,9 +88,15 @@ class FileMedium {
       this.#cut(this.size);
       throw error;
     }
-    whole("write", handle, note, words([MAGIC, size, base, end]));
-    handle.flush();
-    this.#redo(size, base, end, note);
+    try {
+      whole("write", handle, note, words([MAGIC, size, base, end]));
+      handle.flush();
+      this.#redo(size, base, end, note);
+    } catch (error) {
+      // From here on the next opening decides what the content is.
+      this.#broken = fault("poisoned", "exchanging the store's content failed: open it again", { cause: error });
+      throw this.#broken;
+    }
   }
 
   /** Finishes what an exchange began, or begins to make the file; its size. */

@@ -269,6 +269,7 @@ test("limits are errors with a code and figures, and lose nothing", () => {
   store.close();
   assert.throws(() => store.get("again"), code("closed"));
   assert.throws(() => memory({ logs: [MIB] }), code("geometry"));
+  assert.throws(() => Store.open({ size: 2 ** 31, created: true }), (error) => error.code === "memory" && error.limit === 2 ** 30);
 });
 
 test("a medium that fails leaves a store that has to be opened again", () => {
@@ -331,6 +332,30 @@ test("an image is exported, imported and made anew", () => {
   assert.deepEqual([target.size, target.span(0)], [0, { head: 0, tail: 0, capacity: 3000 }]);
   target.set("d", bytes("4"));
   assert.equal(text(Store.open(openMemory(target.export())).get("d")), "4");
+});
+
+/** CRC-32C as a segment's header has it. */
+function crc32c(data) {
+  let crc = 0xffffffff;
+  for (const byte of data) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  }
+  return ~crc >>> 0;
+}
+
+test("an image of flash, or of another version, is refused by name", () => {
+  const image = memory().export();
+  const header = (change) => {
+    const changed = image.slice();
+    change(changed);
+    new DataView(changed.buffer).setUint32(36, crc32c(changed.subarray(0, 36)), true);
+    return changed;
+  };
+  assert.deepEqual(header(() => {}), image);
+  assert.throws(() => Store.open(openMemory(header((bytes) => (bytes[5] |= 1)))), code("geometry"));
+  assert.throws(() => Store.open(openMemory(header((bytes) => (bytes[4] = 9)))), (error) => error.code === "version_unsupported" && error.found === 9);
+  assert.throws(() => Store.open(openMemory(image.subarray(0, MIB / 2))), code("medium_too_small"));
 });
 
 const onDisk = (disk, options = {}) => Store.open(openFile(disk.handle(), 256 * 1024), options);
