@@ -59,3 +59,17 @@ need_target() {
   cross_cargo=(env PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
   build_std=(-Z build-std=core)
 }
+
+# need_node: Node 20.19 or newer, with npm.
+need_node() {
+  command -v node >/dev/null || need_packages nodejs
+  command -v npm >/dev/null || need_packages npm
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    lack "Node 20.19 or newer; this is $(node --version)" "nvm install 22"
+}
+
+# npm_ci FOLDER: its dependencies as its lock says, unless they are there.
+npm_ci() {
+  [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] ||
+    npm ci --prefix "$1" --silent --no-audit --no-fund
+}
