@@ -86,8 +86,11 @@ class WorkerPort {
   }
 
   async close() {
-    await this.ask({ act: "close" });
-    this.terminate();
+    try {
+      await this.ask({ act: "close" });
+    } finally {
+      this.terminate();
+    }
   }
 
   terminate() {

@@ -124,13 +124,17 @@ export class Tabs {
         this.#resign = undefined;
         const server = this.#server;
         this.#server = this.#leader = undefined;
-        const left = await server.close();
-        this.#leading = false;
-        this.#watched.clear();
-        done();
-        for (const { message, answer } of left) this.submit(message).then(answer);
+        try {
+          const left = await server.close();
+          for (const { message, answer } of left) this.submit(message).then(answer);
+        } finally {
+          this.#leading = false;
+          this.#watched.clear();
+          done();
+        }
       };
     });
+    if (this.#paused) return this.#resign();
     this.#leader = this.#id;
     this.#say({ leader: this.#id, info: this.#info });
     this.#opened.resolve(this.#info);
