@@ -56,7 +56,7 @@ try {
     for (const name of names.Worker.filter((name) => !/IndexedDB/.test(name))) {
       rows.push([name, await page.evaluate((name) => bench.written(name, 2000), name), "bytes"]);
     }
-    for (const name of ["Indelible, IndexedDB", "IndexedDB strict", "idb-keyval", "Dexie"]) {
+    for (const name of ["IndexedDB strict", "idb-keyval", "Dexie"]) {
       rows.push([`${name} (growth)`, await page.evaluate((name) => bench.grown(name, 500), name), "bytes"]);
     }
     show("bytes written per 32-byte durable put", goals[6], rows);
