@@ -22,6 +22,7 @@ use std::error::Error;
 
 use indelible::ram::Ram;
 use indelible::{Config, Layout, Memory, Mode, OrderedIndex, OrderedNode, Store, setup};
+use indelible_wasm::engine::headroom;
 use indelible_wasm::image::geometry;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -101,7 +102,15 @@ fn session<'l>(
             (["head", log, at], true) => store.tentatively_advance_head(log.parse()?, at.parse()?),
             (["begin"], false) => {
                 begun = true;
-                Ok(())
+                // As the engine does it.
+                let wanted = headroom(&store.layout());
+                if store.room().record_bytes < wanted {
+                    continue;
+                }
+                match store.reserve(wanted) {
+                    Err(indelible::Error::Full { .. }) => Ok(()),
+                    other => other,
+                }
             }
             (["commit"], true) => {
                 begun = false;

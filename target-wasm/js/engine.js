@@ -542,6 +542,12 @@ export class Store {
     this.#open({});
   }
 
+  /** Gives up the engine's memory without a close, as a power cut does; the medium stays open. */
+  abandon() {
+    this.#handle.free();
+    this.#handle = new Handle();
+  }
+
   /** Closes store and medium. What was not committed is given up. */
   close() {
     try {

@@ -223,9 +223,9 @@ impl Handle {
         self.with(|engine, handle| {
             handle.results.0.clear();
             let ops = handle.input.get(..length).unwrap_or_default();
-            engine.apply(ops, &mut handle.results);
+            let done = engine.apply(ops, &mut handle.results);
             handle.answer_results();
-            Ok(0)
+            done.map(|()| 0)
         })
     }
 

@@ -17,6 +17,11 @@ use crate::ops::{Op, Ops, Results};
 const FIRST: usize = 1024;
 const GROWTH: usize = 4;
 
+/// What a record's frame takes beyond key and value, at most.
+const FRAMING: usize = 40;
+/// The part of the capacity that a transaction finds free.
+const HEADROOM: u64 = 16;
+
 /// What the engine's calls fail with.
 pub type EngineError = Error<Failed>;
 
@@ -157,13 +162,37 @@ impl<P: Port> Engine<P> {
         }
     }
 
+    /// Before a transaction is opened: makes room for what is known of it, for
+    /// nothing is reclaimed while it is open. Where there is not so much room
+    /// the operations themselves say what does not fit.
+    fn prepare(&mut self, ops: &[u8]) -> Result<(), EngineError> {
+        if self.store.in_transaction() {
+            return Ok(());
+        }
+        let count = Ops(ops).count().saturating_mul(FRAMING);
+        let bytes = u64::try_from(ops.len().saturating_add(count)).unwrap_or(u64::MAX);
+        let wanted = bytes.max(headroom(&self.store.layout()));
+        if self.store.room().record_bytes < wanted {
+            return Ok(());
+        }
+        match self.store.reserve(wanted) {
+            Err(Error::Full { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Applies operations in the open transaction, or opens one. Each has its
     /// own result; one that fails changes nothing.
-    pub fn apply(&mut self, ops: &[u8], results: &mut Results) {
+    ///
+    /// # Errors
+    /// The port's, before anything is applied.
+    pub fn apply(&mut self, ops: &[u8], results: &mut Results) -> Result<(), EngineError> {
+        self.prepare(ops)?;
         for op in Ops(ops) {
             let done = self.stage(&op);
             results.push(done);
         }
+        Ok(())
     }
 
     /// Applies operations and commits them: all of them or, where one fails,
@@ -181,6 +210,7 @@ impl<P: Port> Engine<P> {
             results.push(done);
             return done.map(drop);
         }
+        self.prepare(ops)?;
         for op in Ops(ops) {
             let done = self.stage(&op);
             results.push(done);
@@ -405,6 +435,13 @@ fn start<P: Port>(
         Mode::ReadWrite
     };
     Store::start(image, index, memory, None, mode)
+}
+
+/// Room that a transaction finds at least, where the store has so much: its first
+/// operations do not tell what is to come.
+#[must_use]
+pub fn headroom(layout: &Layout) -> u64 {
+    layout.kv_capacity / HEADROOM
 }
 
 /// Whether there was something to delete.

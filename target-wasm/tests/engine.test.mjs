@@ -122,11 +122,12 @@ test("a script leaves the bytes that the native build leaves", { skip: !process.
   const folder = mkdtempSync(join(tmpdir(), "indelible-"));
   const next = random();
   const nonce = BigInt(next(2 ** 32));
-  const script = [`store ${2 * MIB} ${nonce} 65536`];
-  let store = memory({ logs: [65536], nonce }, 2 * MIB);
+  // Small enough for room to be reclaimed.
+  const script = [`store ${MIB} ${nonce} 65536`];
+  let store = memory({ logs: [65536], nonce });
   const model = empty();
   for (const how of ["open", "close", "open", "close", ""]) {
-    exercise(store, model, next, 150, (line) => script.push(line));
+    exercise(store, model, next, 300, (line) => script.push(line));
     const { medium } = store;
     if (how === "close") store.close();
     const image = imageOf(medium);
@@ -223,6 +224,17 @@ test("ranges are as a sorted array has them", () => {
     assert.deepEqual([...store.keys(range)].map(text), expected.map(text), JSON.stringify(range));
     assert.deepEqual([...store.entries(range)].map(([, v]) => text(v)), expected.map((key) => text(key).repeat(3)));
   }
+});
+
+test("room is reclaimed before a transaction, as none is within", () => {
+  const store = memory();
+  for (let round = 0; round < 200; round++) {
+    store.transaction((tx) => {
+      for (let row = 0; row < 40; row++) tx.set(`row/${row}`, new Uint8Array(900).fill(round));
+    });
+  }
+  assert.equal(store.get("row/7")[0], 199);
+  assert.equal(Store.open(openMemory(store.export())).get("row/39")[0], 199);
 });
 
 test("index and undo memory grow", () => {
