@@ -246,6 +246,18 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         Ok(())
     }
 
+    /// Calls `visit` with the segment and the offset of each record that is
+    /// needed (keys, lists, elements and chunks), in no order. Goes through the
+    /// index once; the medium is not asked.
+    pub fn inspect_live(&self, visit: &mut dyn FnMut(u32, u32)) {
+        let mut cursor = self.index.first();
+        while let Some((loc, _, next)) = self.index.next(cursor) {
+            let place = self.table.place(&self.device, loc);
+            visit(place.segment, place.at);
+            cursor = next;
+        }
+    }
+
     /// Looks at one frame of a segment, or at the link behind the last one;
     /// where the next one stands.
     fn inspect_at(
