@@ -13,6 +13,7 @@
 pub mod corruption;
 pub mod explorer;
 pub mod geometries;
+pub mod map;
 pub mod random;
 pub mod schedules_support;
 pub mod script;

@@ -1,13 +1,13 @@
 //! The specification: what a store holds, with no layout and no medium.
 
+use crate::map::Map;
 use crate::script::Step;
-use std::collections::BTreeMap;
 
 /// All that can be seen of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Contents {
     /// The keys in order.
-    pub items: BTreeMap<Vec<u8>, Item>,
+    pub items: Map<Vec<u8>, Item>,
     /// The logs.
     pub logs: Vec<Log>,
 }
@@ -57,7 +57,7 @@ impl Contents {
     /// An empty store.
     pub fn empty(logs: usize) -> Self {
         Self {
-            items: BTreeMap::new(),
+            items: Map::new(),
             logs: vec![Log::default(); logs],
         }
     }
@@ -122,9 +122,9 @@ impl Contents {
         let mut found = Vec::new();
         let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
         let keys = self.items.keys().chain(other.items.keys());
-        let keys: std::collections::BTreeSet<_> = keys.collect();
-        for key in keys {
-            let (ours, theirs) = (self.items.get(key), other.items.get(key));
+        let keys: Map<_, ()> = keys.map(|key| (key, ())).collect();
+        for key in keys.keys() {
+            let (ours, theirs) = (self.items.get(*key), other.items.get(*key));
             if ours != theirs {
                 let show = |item: Option<&Item>| match item {
                     None => "absent".to_string(),
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(spec.visible().logs[0].tail(), 3);
         assert_eq!(*spec.committed(), Contents::empty(1));
         spec.commit();
-        assert_eq!(spec.committed().items[&b"k"[..]].value, b"v");
+        assert_eq!(spec.committed().items[&b"k".to_vec()].value, b"v");
     }
 
     #[test]
@@ -238,10 +238,10 @@ mod tests {
         contents.apply(&put_step(b"k", b"1")).unwrap();
         contents.apply(&list_append_step(b"k", b"e")).unwrap();
         contents.apply(&put_step(b"k", b"2")).unwrap();
-        assert_eq!(contents.items[&b"k"[..]].list.len(), 1);
+        assert_eq!(contents.items[&b"k".to_vec()].list.len(), 1);
         contents.apply(&delete_step(b"k")).unwrap();
         contents.apply(&put_step(b"k", b"3")).unwrap();
-        assert!(contents.items[&b"k"[..]].list.is_empty());
+        assert!(contents.items[&b"k".to_vec()].list.is_empty());
     }
 
     #[test]

@@ -70,13 +70,26 @@ impl Populated {
     /// # Errors
     /// As there.
     pub fn varied(geometry: Geometry, closed: bool, seed: u64) -> Result<Self, Failure> {
-        let real = Real::new(&LOGS).unchecked();
+        let ops = operations(if geometry.write_unit > 32 { 30 } else { 60 }, seed);
+        Self::with(geometry, &LOGS, ops, closed)
+    }
+
+    /// A store that was filled by these operations.
+    ///
+    /// # Errors
+    /// As [`Populated::new`].
+    pub fn with(
+        geometry: Geometry,
+        logs: &[u64],
+        ops: Vec<Op>,
+        closed: bool,
+    ) -> Result<Self, Failure> {
+        let real = Real::new(logs).unchecked();
         let mut sim = Sim::new(geometry);
         real.setup(&mut sim)?;
-        let ops = operations(if geometry.write_unit > 32 { 30 } else { 60 }, seed);
-        let workload = Workload::new("populating", ops.clone()).logs(&LOGS);
+        let workload = Workload::new("populating", ops.clone()).logs(logs);
         let mut run = Run::new(&real, &workload);
-        let empty = Arc::new(Contents::empty(LOGS.len()));
+        let empty = Arc::new(Contents::empty(logs.len()));
         let (mut stats, mut map) = (Stats::default(), String::new());
         if closed {
             run.go(&mut sim.clone(), vec![empty], None, &ops)?;

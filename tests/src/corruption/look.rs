@@ -1,13 +1,15 @@
 //! Reads everything there is in a store, item by item: damage to one must not
 //! hide the others.
 
+use crate::map::Map;
 use crate::sim::{Sim, SimError};
 use crate::spec::Contents;
+#[cfg(feature = "indexes")]
+use indelible::HashIndex;
 use indelible::{
-    Error, HashIndex, Index, Layout, LogState, Memory, Mode, OrderedIndex, OrderedNode, Report,
-    Segment, Store, Undo,
+    Error, Index, Layout, LogState, Memory, Mode, OrderedIndex, OrderedNode, Report, Segment,
+    Store, Undo,
 };
-use std::collections::{BTreeMap, BTreeSet};
 
 /// An answer, or the error that came instead, in words.
 type Answer<T> = Result<T, String>;
@@ -22,8 +24,9 @@ pub struct Look {
     /// Damaged items that `check` met.
     pub damaged: u64,
     /// Each key asked for, and those that a scan showed.
-    items: BTreeMap<Vec<u8>, Held>,
-    scanned: BTreeSet<Vec<u8>>,
+    items: Map<Vec<u8>, Held>,
+    /// In order.
+    scanned: Vec<Vec<u8>>,
     /// The last error of the scan, which may have hidden keys.
     scan_error: Option<String>,
     logs: Vec<HeldLog>,
@@ -93,12 +96,15 @@ pub fn open(sim: &mut Sim, mode: Mode, visit: &mut impl Visit) -> Result<(), Ref
     };
     let id = Some(crate::store::ID);
     let refused = |error: Error<SimError>| Refused(error.to_string());
-    if mode == Mode::ReadOnly {
+    if mode == Mode::ReadOnly || cfg!(not(feature = "indexes")) {
         let mut nodes = vec![OrderedNode::default(); OrderedIndex::nodes_for(ENTRIES)];
         let index = OrderedIndex::new(&mut nodes);
         let (mut store, report) = Store::start(sim, index, memory, id, mode).map_err(refused)?;
         visit.visit(&mut store, &report);
-    } else {
+        return Ok(());
+    }
+    #[cfg(feature = "indexes")]
+    if mode == Mode::ReadWrite {
         let mut slots = vec![0; HashIndex::slots_for(ENTRIES)];
         let index = HashIndex::new(&mut slots);
         let (mut store, report) = Store::start(sim, index, memory, id, mode).map_err(refused)?;
@@ -116,7 +122,9 @@ impl Look {
             ..Self::default()
         };
         look.scan(store);
-        let keys: BTreeSet<_> = look.scanned.iter().chain(keys).cloned().collect();
+        let mut keys: Vec<_> = look.scanned.iter().chain(keys).cloned().collect();
+        keys.sort_unstable();
+        keys.dedup();
         for key in keys {
             let held = look.held(store, &key);
             look.items.insert(key, held);
@@ -162,7 +170,7 @@ impl Look {
                     if self.scanned.last().is_some_and(|last| *last >= key) {
                         self.wrong.push("a scan is out of order".into());
                     }
-                    self.scanned.insert(key);
+                    self.scanned.push(key);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -287,7 +295,7 @@ impl Compared {
     /// must fail when it is read.
     fn scan(&mut self, look: &Look, truth: &Contents) {
         for key in truth.items.keys() {
-            let shown = look.scanned.contains(key) || look.scan_error.is_some();
+            let shown = look.scanned.binary_search(key).is_ok() || look.scan_error.is_some();
             self.expect(shown, || format!("{} is not scanned", key.escape_ascii()));
         }
         for key in &look.scanned {

@@ -93,7 +93,7 @@ impl Explorer<'_> {
         let mut trail = Trail::default();
         for _ in 0..most {
             let leaf = self.leaf(cut, Chooser::Trail(trail))?;
-            tally.level(depth).visited += 1;
+            tally.level(depth).state(leaf.spans.first());
             exact &= leaf.decisions.iter().all(|d| d.site.exact);
             let Chooser::Trail(mut walked) = leaf.chooser.clone() else {
                 return Ok(false);
@@ -129,7 +129,7 @@ impl Explorer<'_> {
                 continue;
             }
             let leaf = self.leaf(cut, chooser)?;
-            tally.level(depth).visited += 1;
+            tally.level(depth).state(leaf.spans.first());
             chosen.offer(leaf, bounds.nested * usize::from(bounds.depth > 1));
         }
         Ok(())

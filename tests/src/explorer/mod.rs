@@ -90,13 +90,36 @@ pub fn explore(
         workload,
         geometry,
     };
-    let (origin, start) = explorer.prepare(bounds)?;
-    let (sim, spans) = explorer.run(&origin, &start)?;
-    let seed = mix(&[workload.name.len() as u64]);
-    let (cuts, left_out) = cuts::spread(&origin, sim.rig().journal(), &spans, bounds.cuts, seed)
-        .map_err(|error| explorer.found(Vec::new(), error.into()))?;
+    let (cuts, left_out) = explorer.cuts(bounds)?;
     let mut tally = explorer.all(cuts, bounds)?;
     tally.level(0).left_out += left_out;
+    Ok(tally)
+}
+
+/// As [`explore`], on one thread: `each` is told after each cut of the workload
+/// how many were made, of how many, and what was seen so far.
+///
+/// # Errors
+/// The first counterexample found.
+pub fn explore_each(
+    subject: &dyn Subject,
+    workload: &Workload,
+    geometry: Geometry,
+    bounds: Bounds,
+    each: &mut dyn FnMut(usize, usize, &Tally),
+) -> Result<Tally, Box<Counterexample>> {
+    let explorer = Explorer {
+        subject,
+        workload,
+        geometry,
+    };
+    let (cuts, left_out) = explorer.cuts(bounds)?;
+    let mut tally = Tally::default();
+    tally.level(0).left_out += left_out;
+    for (i, cut) in cuts.iter().enumerate() {
+        explorer.cut(cut, 0, bounds, &mut tally)?;
+        each(i + 1, cuts.len(), &tally);
+    }
     Ok(tally)
 }
 
@@ -130,6 +153,15 @@ impl Explorer<'_> {
             Ok(start) => Ok((sim, start)),
             Err(failure) => Err(self.found(Vec::new(), failure)),
         }
+    }
+
+    /// The cuts of the workload, and how many the bounds leave out.
+    fn cuts(&self, bounds: Bounds) -> Result<(Vec<Cut>, u64), Box<Counterexample>> {
+        let (origin, start) = self.prepare(bounds)?;
+        let (sim, spans) = self.run(&origin, &start)?;
+        let seed = mix(&[self.workload.name.len() as u64]);
+        cuts::spread(&origin, sim.rig().journal(), &spans, bounds.cuts, seed)
+            .map_err(|error| self.found(Vec::new(), error.into()))
     }
 
     /// The workload, uncut, with its journal.

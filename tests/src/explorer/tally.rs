@@ -1,5 +1,6 @@
 //! How much was looked at, out of how much there is.
 
+use super::run::Span;
 use core::fmt;
 
 /// The states of one exploration, by how often power had failed.
@@ -21,6 +22,10 @@ pub struct Level {
     pub legal_log2: f64,
     /// States that recovery told apart and that were visited.
     pub visited: u64,
+    /// States visited in which recovery undid the operation in flight.
+    pub undone: u64,
+    /// States visited in which the operation in flight was found done.
+    pub done: u64,
     /// States not run, since an equal image was.
     pub equal: u64,
     /// Cuts of which every state was covered: those not visited differ only
@@ -60,8 +65,22 @@ impl Level {
         self.cuts += other.cuts;
         self.left_out += other.left_out;
         self.visited += other.visited;
+        self.undone += other.undone;
+        self.done += other.done;
         self.equal += other.equal;
         self.complete += other.complete;
+    }
+
+    /// Counts a state with what was found in it. Where only one thing was legal
+    /// to find there was nothing in flight.
+    pub(super) fn state(&mut self, opened: Option<&Span>) {
+        self.visited += 1;
+        let Some([before, _, ..]) = opened.map(|span| &span.during[..]) else {
+            return;
+        };
+        let undone = opened.is_some_and(|span| span.after.first() == Some(before));
+        self.undone += u64::from(undone);
+        self.done += u64::from(!undone);
     }
 
     /// Counts a cut with this many legal states.

@@ -33,6 +33,15 @@ pub struct Site {
     pub exact: bool,
 }
 
+/// Something that a crash left open, and all that it may turn out to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// What is to be decided.
+    pub site: Site,
+    /// The bytes of each answer.
+    pub values: Vec<Vec<u8>>,
+}
+
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Decision {

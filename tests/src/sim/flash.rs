@@ -1,14 +1,14 @@
 //! NOR flash: operations in order, units torn bit by bit, sectors half erased.
 
 use super::bits::Bits;
-use super::chooser::{Decision, Kind, Site};
+use super::chooser::{Decision, Kind, Open, Site};
 use super::error::{Operation, SimError, Violation};
 use super::journal::Event;
-use super::rig::Rig;
+use super::rig::{Rig, Tearing};
 use super::torn;
+use crate::map::{Map, keys_within};
 use core::cell::RefCell;
 use indelible::{Geometry, Order};
-use std::collections::BTreeMap;
 
 /// A medium whose operations persist in the order issued, unit by unit.
 ///
@@ -22,8 +22,8 @@ pub struct FlashLike {
     bytes: RefCell<Vec<u8>>,
     /// Units programmed, torn or in half-erased sectors: not to be written.
     used: Bits,
-    torn: RefCell<BTreeMap<u64, Torn>>,
-    half: RefCell<BTreeMap<u64, Half>>,
+    torn: RefCell<Map<u64, Torn>>,
+    half: RefCell<Map<u64, Half>>,
     outstanding: Vec<Step>,
     /// Counters, failures, journal, decisions.
     pub rig: Rig,
@@ -43,6 +43,30 @@ struct Half {
     old: Box<[u8]>,
 }
 
+impl Torn {
+    fn site(&self, at: u64, tearing: Tearing) -> Site {
+        Site {
+            kind: Kind::Torn,
+            at,
+            rank: self.rank,
+            options: torn::unit_options(&self.old, &self.new, tearing),
+            exact: torn::unit_is_exhaustive(&self.old, &self.new, tearing),
+        }
+    }
+}
+
+impl Half {
+    fn site(&self, at: u64, tearing: Tearing) -> Site {
+        Site {
+            kind: Kind::HalfErased,
+            at,
+            rank: self.rank,
+            options: torn::sector_options(tearing),
+            exact: false,
+        }
+    }
+}
+
 /// One unit programmed or one sector erased, with what undoes it.
 #[derive(Clone, Debug)]
 enum Step {
@@ -53,7 +77,7 @@ enum Step {
         at: u64,
         bytes: Box<[u8]>,
         used: Vec<bool>,
-        torn: BTreeMap<u64, Torn>,
+        torn: Map<u64, Torn>,
         half: Option<Half>,
     },
 }
@@ -203,13 +227,13 @@ impl FlashLike {
         rig.tearing = self.rig.tearing;
         let decays = rig.tearing.decays;
         after.rig = rig;
-        for (rank, unit) in after.torn.get_mut().values_mut().enumerate() {
+        for (rank, (_, unit)) in after.torn.get_mut().iter_mut().enumerate() {
             unit.rank = rank;
             if decays {
                 unit.reading = None;
             }
         }
-        for (rank, sector) in after.half.get_mut().values_mut().enumerate() {
+        for (rank, (_, sector)) in after.half.get_mut().iter_mut().enumerate() {
             sector.rank = rank;
         }
         after
@@ -218,6 +242,29 @@ impl FlashLike {
     /// How many units and sectors are undecided.
     pub fn open_count(&self) -> usize {
         self.torn.borrow().len() + self.half.borrow().len()
+    }
+
+    /// The units and sectors that are undecided.
+    pub fn open(&self) -> Vec<Open> {
+        let tearing = self.rig.tearing;
+        let blank = self.rig.geometry().blank;
+        let (torn, half) = (self.torn.borrow(), self.half.borrow());
+        let torn = torn.iter().filter(|(_, unit)| unit.reading.is_none());
+        let torn = torn.map(|(at, unit)| {
+            let site = unit.site(*at, tearing);
+            let value = |i| torn::unit_value(*at, &unit.old, &unit.new, i, tearing);
+            let values = (0..site.options).map(value).collect();
+            Open { site, values }
+        });
+        let half = half.iter().map(|(at, sector)| {
+            let site = sector.site(*at, tearing);
+            let value = |i| torn::sector_value(*at, &sector.old, blank, i, tearing);
+            let values = (0..site.options).map(value).collect();
+            Open { site, values }
+        });
+        let mut open: Vec<Open> = torn.chain(half).collect();
+        open.sort_by_key(|open| open.site.at);
+        open
     }
 
     /// The logarithm to base 2 of the number of images that this medium may
@@ -299,14 +346,14 @@ impl FlashLike {
         let range = at as usize..(at + sector) as usize;
         let units = at / unit..(at + sector) / unit;
         let torn = self.torn.get_mut();
-        let inside: Vec<u64> = torn.range(at..at + sector).map(|(at, _)| *at).collect();
+        let inside = keys_within(torn, at..at + sector);
         let step = Step::Erase {
             at,
             bytes: self.bytes.get_mut()[range.clone()].into(),
             used: units.clone().map(|i| self.used.get(i as usize)).collect(),
             torn: inside
                 .iter()
-                .filter_map(|at| torn.remove_entry(at))
+                .filter_map(|at| Some((*at, torn.remove(at)?)))
                 .collect(),
             half: self.half.get_mut().remove(&at),
         };
@@ -371,10 +418,7 @@ impl FlashLike {
         }
         if !self.half.borrow().is_empty() {
             let first = at / self.sector() * self.sector();
-            let sectors: Vec<u64> = {
-                let half = self.half.borrow();
-                half.range(first..at + len).map(|(at, _)| *at).collect()
-            };
+            let sectors = keys_within(&self.half.borrow(), first..at + len);
             sectors
                 .into_iter()
                 .for_each(|at| self.settle_sector(at, None));
@@ -382,8 +426,10 @@ impl FlashLike {
         if !self.torn.borrow().is_empty() {
             let first = at / self.unit() * self.unit();
             let mut torn = self.torn.borrow_mut();
-            for (at, unit) in torn.range_mut(first..at + len) {
-                self.look(*at, unit);
+            for key in keys_within(&torn, first..at + len) {
+                if let Some(unit) = torn.get_mut(&key) {
+                    self.look(key, unit);
+                }
             }
         }
     }
@@ -393,14 +439,7 @@ impl FlashLike {
             return;
         };
         let tearing = self.rig.tearing;
-        let site = Site {
-            kind: Kind::HalfErased,
-            at,
-            rank: half.rank,
-            options: torn::sector_options(tearing),
-            exact: false,
-        };
-        let choice = choice.unwrap_or_else(|| self.rig.decide(site));
+        let choice = choice.unwrap_or_else(|| self.rig.decide(half.site(at, tearing)));
         let blank = self.rig.geometry().blank;
         let value = torn::sector_value(at, &half.old, blank, choice, tearing);
         self.bytes.borrow_mut()[at as usize..at as usize + value.len()].copy_from_slice(&value);
@@ -411,21 +450,16 @@ impl FlashLike {
         if unit.reading.is_some() && !self.rig.may_flicker() {
             return;
         }
-        let options = torn::unit_options(&unit.old, &unit.new, tearing);
-        let rank = unit.rank;
-        let exact = torn::unit_is_exhaustive(&unit.old, &unit.new, tearing);
-        let site = |kind, options| Site {
-            kind,
-            at,
-            rank,
-            options,
-            exact,
-        };
+        let site = unit.site(at, tearing);
         let reading = match unit.reading {
-            None => self.rig.decide(site(Kind::Torn, options)),
+            None => self.rig.decide(site),
             Some(before) => {
-                let choice = self.rig.decide(site(Kind::Flicker, options.min(4)));
-                flicker(before, choice, options)
+                let choice = self.rig.decide(Site {
+                    kind: Kind::Flicker,
+                    options: site.options.min(4),
+                    ..site
+                });
+                flicker(before, choice, site.options)
             }
         };
         if unit.reading.is_some_and(|before| before != reading) {

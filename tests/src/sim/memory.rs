@@ -1,14 +1,14 @@
 //! Persistent memory, files, browsers: 8-byte words in any order.
 
 use super::bits::Bits;
-use super::chooser::{Decision, Kind, Site};
+use super::chooser::{Decision, Kind, Open, Site};
 use super::error::{Operation, SimError, Violation};
 use super::journal::Event;
 use super::rig::Rig;
+use crate::map::{Map, keys_within};
 use core::cell::RefCell;
 use core::ops::Range;
 use indelible::{Geometry, Order};
-use std::collections::BTreeMap;
 
 /// The values that a word may have, the oldest first, without repeats.
 type Versions = Vec<[u8; 8]>;
@@ -22,9 +22,9 @@ type Versions = Vec<[u8; 8]>;
 #[derive(Clone, Debug)]
 pub struct MemoryLike {
     bytes: RefCell<Vec<u8>>,
-    open: RefCell<BTreeMap<u64, Open>>,
-    outstanding: BTreeMap<u64, Versions>,
-    doubtful: BTreeMap<u64, Versions>,
+    open: RefCell<Map<u64, Word>>,
+    outstanding: Map<u64, Versions>,
+    doubtful: Map<u64, Versions>,
     /// Bytes written since the last flush: even blank ones are not to be
     /// written again. Behind a flush a byte written blank is durably blank, as
     /// if it never had been; nor could who opens the store next tell.
@@ -34,9 +34,21 @@ pub struct MemoryLike {
 }
 
 #[derive(Clone, Debug)]
-struct Open {
+struct Word {
     rank: usize,
     versions: Versions,
+}
+
+impl Word {
+    fn site(&self, word: u64) -> Site {
+        Site {
+            kind: Kind::Word,
+            at: word * 8,
+            rank: self.rank,
+            options: self.versions.len(),
+            exact: true,
+        }
+    }
 }
 
 impl MemoryLike {
@@ -52,8 +64,8 @@ impl MemoryLike {
         Self {
             bytes: RefCell::new(vec![geometry.blank; capacity]),
             open: RefCell::default(),
-            outstanding: BTreeMap::new(),
-            doubtful: BTreeMap::new(),
+            outstanding: Map::new(),
+            doubtful: Map::new(),
             written: Bits::new(capacity),
             rig: Rig::new(geometry),
         }
@@ -129,8 +141,8 @@ impl MemoryLike {
             return Err(error);
         }
         self.rig.record(|| Event::Flush);
-        for word in core::mem::take(&mut self.outstanding).into_keys() {
-            for byte in word * 8..word * 8 + 8 {
+        for word in core::mem::take(&mut self.outstanding).keys() {
+            for byte in *word * 8..*word * 8 + 8 {
                 self.written.set(byte as usize, false);
             }
         }
@@ -140,7 +152,7 @@ impl MemoryLike {
     /// What a power cut at this moment leaves: everything not known to be
     /// durable is open.
     pub fn cut(&self) -> Self {
-        let mut words: BTreeMap<u64, Versions> = BTreeMap::new();
+        let mut words: Map<u64, Versions> = Map::new();
         for (word, open) in self.open.borrow().iter() {
             merge(words.entry(*word).or_default(), open.versions.clone());
         }
@@ -149,14 +161,14 @@ impl MemoryLike {
         }
         words.retain(|_, versions| versions.len() > 1);
         let open = words.into_iter().enumerate();
-        let open = open.map(|(rank, (word, versions))| (word, Open { rank, versions }));
+        let open = open.map(|(rank, (word, versions))| (word, Word { rank, versions }));
         let mut rig = Rig::new(self.rig.geometry());
         rig.tearing = self.rig.tearing;
         Self {
             bytes: self.bytes.clone(),
             open: RefCell::new(open.collect()),
-            outstanding: BTreeMap::new(),
-            doubtful: BTreeMap::new(),
+            outstanding: Map::new(),
+            doubtful: Map::new(),
             written: Bits::new(rig.geometry().capacity as usize),
             rig,
         }
@@ -170,6 +182,16 @@ impl MemoryLike {
     /// How many words are open.
     pub fn open_count(&self) -> usize {
         self.open.borrow().len()
+    }
+
+    /// The words that are open.
+    pub fn open(&self) -> Vec<Open> {
+        let open = self.open.borrow();
+        let words = open.iter().map(|(number, word)| Open {
+            site: word.site(*number),
+            values: word.versions.iter().map(|value| value.to_vec()).collect(),
+        });
+        words.collect()
     }
 
     /// The logarithm to base 2 of the number of images that this medium may
@@ -290,19 +312,13 @@ impl MemoryLike {
         if len == 0 || self.open.borrow().is_empty() {
             return;
         }
-        let words = at / 8..=(at + len as u64 - 1) / 8;
-        let asked: Vec<u64> = self.open.borrow().range(words).map(|(w, _)| *w).collect();
+        let words = at / 8..(at + len as u64).div_ceil(8);
+        let asked = keys_within(&self.open.borrow(), words);
         for word in asked {
             let Some(open) = self.open.borrow_mut().remove(&word) else {
                 continue;
             };
-            let choice = self.rig.decide(Site {
-                kind: Kind::Word,
-                at: word * 8,
-                rank: open.rank,
-                options: open.versions.len(),
-                exact: true,
-            });
+            let choice = self.rig.decide(open.site(word));
             self.store(word, open.versions[choice]);
         }
     }

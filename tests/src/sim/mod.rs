@@ -21,7 +21,7 @@ mod tests;
 mod torn;
 
 pub use bits::Bits;
-pub use chooser::{Chooser, Decision, Kind, Pattern, Site, Trail};
+pub use chooser::{Chooser, Decision, Kind, Open, Pattern, Site, Trail};
 pub use counters::Counters;
 pub use error::{Operation, SimError, Violation};
 pub use flash::FlashLike;
@@ -119,6 +119,12 @@ impl Sim {
     /// How many words, units and sectors are undecided.
     pub fn open_count(&self) -> usize {
         either!(self, medium => medium.open_count())
+    }
+
+    /// Everything undecided, in order of address, with what it may hold. What
+    /// was decided once and may yet read differently is left out.
+    pub fn open(&self) -> Vec<Open> {
+        either!(self, medium => medium.open())
     }
 
     /// The logarithm to base 2 of the number of images that this medium may

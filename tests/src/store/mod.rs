@@ -9,18 +9,23 @@ use crate::sim::{Sim, SimError};
 use crate::subject::{Failure, Leave, Started, Subject, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use indelible::{
-    Config, Error, HashIndex, Index, Layout, LogState, Medium, Memory, Mode, OrderedIndex,
-    OrderedNode, Report, Saving, Segment, SegmentInfo, Stats, Store, Undo,
+    Config, Error, Index, Layout, LogState, Medium, Memory, Mode, OrderedIndex, OrderedNode,
+    Report, Segment, Store, Undo,
 };
+#[cfg(feature = "indexes")]
+use indelible::{HashIndex, Saving, SegmentInfo, Stats};
 use opened::{Open, failure};
 pub use survey::{Inspect, Survey};
 
 /// Which index the store works with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Indexed {
     /// `HashIndex`
+    #[cfg(feature = "indexes")]
+    #[default]
     Hash,
     /// `OrderedIndex`
+    #[cfg_attr(not(feature = "indexes"), default)]
     Ordered,
 }
 
@@ -39,7 +44,7 @@ pub struct Real {
     pub changes: usize,
     /// Verify the whole store whenever it is looked at.
     pub check: bool,
-    /// Save the index at each close.
+    /// Save the index at each close, where the feature `indexes` is on.
     pub saving: bool,
     /// Compare each index that was loaded with one that is built.
     pub compare: bool,
@@ -51,10 +56,10 @@ pub struct Real {
 pub const ID: u128 = 0x0049_6e64_656c_6962_6c65;
 
 impl Real {
-    /// A store with these logs and a hash index.
+    /// A store with these logs and the index that is the default.
     pub fn new(logs: &[u64]) -> Self {
         Self {
-            index: Indexed::Hash,
+            index: Indexed::default(),
             logs: logs.to_vec(),
             segment_size: None,
             entries: 256,
@@ -134,6 +139,7 @@ impl Real {
     /// What opening, `work` or closing failed with.
     pub fn open(&self, sim: &mut Sim, mode: Mode, work: &mut Whole<'_>) -> Result<(), Failure> {
         match self.index {
+            #[cfg(feature = "indexes")]
             Indexed::Hash => {
                 let mut slots = vec![0; HashIndex::slots_for(self.entries)];
                 self.open_or_save(sim, HashIndex::new(&mut slots), mode, work)
@@ -153,9 +159,21 @@ impl Real {
         mode: Mode,
         work: &mut Whole<'_>,
     ) -> Result<(), Failure> {
-        if !self.saving {
-            return self.open_with(sim, index, mode, work);
+        #[cfg(feature = "indexes")]
+        if self.saving {
+            return self.open_and_save(sim, index, mode, work);
         }
+        self.open_with(sim, index, mode, work)
+    }
+
+    #[cfg(feature = "indexes")]
+    fn open_and_save<I: Index>(
+        &self,
+        sim: &mut Sim,
+        index: I,
+        mode: Mode,
+        work: &mut Whole<'_>,
+    ) -> Result<(), Failure> {
         let before = self.compare.then(|| sim.clone());
         let mut loaded = None;
         let opened = self.open_with(sim, Saving(index), mode, &mut |store, report| {
@@ -175,6 +193,7 @@ impl Real {
 
     /// Compares what was known with a loaded index with what is known when it
     /// is built.
+    #[cfg(feature = "indexes")]
     fn alike(&self, mut sim: Sim, loaded: (Stats, Vec<SegmentInfo>)) -> Result<(), Failure> {
         let plain = Self::new(&self.logs).indexed(self.index);
         let plain = Self {
@@ -258,6 +277,7 @@ impl Subject for Real {
 /// Tombstones of an aborted transaction that went on in the next segment are
 /// counted until their segment is reclaimed, but not found again: so much more
 /// may have been known than is built.
+#[cfg(feature = "indexes")]
 fn abandon_tombstones(built: &mut (Stats, Vec<SegmentInfo>), loaded: &(Stats, Vec<SegmentInfo>)) {
     for (built, loaded) in built.1.iter_mut().zip(&loaded.1) {
         built.live = built.live.max(loaded.live);

@@ -2,6 +2,7 @@
 //! must not hide the others.
 
 use super::opened::Open;
+use crate::map::Map;
 use crate::sim::SimError;
 use crate::spec::{Contents, Item, Log};
 use crate::subject::Opened;
@@ -116,17 +117,17 @@ impl<I: Index> Open<'_, '_, I> {
 
     fn survey_scan(&mut self, truth: &Contents, survey: &mut Survey) -> Answer {
         let mut buffer = vec![0; self.store.key_max()];
-        let mut found = std::collections::BTreeSet::new();
+        let mut found = Map::new();
         let mut scan = self.store.scan(b"");
         while let Some(entry) = scan.next(&mut buffer)? {
-            found.insert(entry.key.to_vec());
+            found.insert(entry.key.to_vec(), ());
         }
-        for key in &found {
+        for key in found.keys() {
             survey.expect(truth.items.contains_key(key), || {
                 format!("{} is back from the past", key.escape_ascii())
             });
         }
-        for key in truth.items.keys().filter(|key| !found.contains(*key)) {
+        for key in truth.items.keys().filter(|key| !found.contains_key(*key)) {
             // Not scanned is fine only where looking it up is an error.
             let answer = self.store.contains(key);
             survey.expect(answer.is_err(), || {
