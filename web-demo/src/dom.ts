@@ -59,7 +59,7 @@ export function bytes(value: number): string {
 
 /** 2 to a power, in full where it can be read. */
 export function power(log2: number): string {
-  return log2 < 20 ? count(2 ** log2) : `2^${log2.toFixed(0)}`;
+  return log2 < 20 ? count(2 ** log2) : `2${[...log2.toFixed(0)].map((digit) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[Number(digit)]).join("")}`;
 }
 
 /** Whether the visitor wants things to stand still. */

@@ -17,8 +17,8 @@ interface Job {
   id: string;
   title: string;
   unit: string;
-  /** The time of an operation, in a round. */
-  run(contender: Contender, round: number): Promise<number>;
+  /** Times of an operation, in a round. */
+  run(contender: Contender, round: number): Promise<number[]>;
 }
 
 const VALUE = "x".repeat(32);
@@ -30,7 +30,7 @@ const JOBS: Job[] = [
     id: "put",
     title: "One put, awaited",
     unit: "ms",
-    run: (contender, round) => each(12, (i) => contender.put(`put/${round}/${i}`, VALUE)),
+    run: (contender, round) => each(4, 3, (i) => contender.put(`put/${round}/${i}`, VALUE)),
   },
   {
     id: "batch",
@@ -38,22 +38,27 @@ const JOBS: Job[] = [
     unit: "\u00b5s",
     run: async (contender, round) => {
       const entries = Array.from({ length: BATCH }, (_, i): [string, string] => [`batch/${round % 2}/${i}`, VALUE]);
-      return ((await each(2, () => contender.puts(entries))) * 1000) / BATCH;
+      const means = await each(2, 1, () => contender.puts(entries));
+      return means.map((mean) => (mean * 1000) / BATCH);
     },
   },
   {
     id: "get",
     title: "One get, awaited",
     unit: "ms",
-    run: (contender, round) => each(48, (i) => contender.get(`put/${round}/${i % 12}`)),
+    run: (contender, round) => each(6, 8, (i) => contender.get(`put/${round}/${i % 12}`)),
   },
 ];
 
-/** The mean of some, one after the other: a page's clock is too coarse for one. */
-async function each(times: number, work: (i: number) => unknown): Promise<number> {
-  const since = performance.now();
-  for (let i = 0; i < times; i++) await work(i);
-  return (performance.now() - since) / times;
+/** The means of groups, one operation after the other: a page's clock is too coarse for one. */
+async function each(groups: number, group: number, work: (i: number) => unknown): Promise<number[]> {
+  const means = [];
+  for (let first = 0; first < groups * group; first += group) {
+    const since = performance.now();
+    for (let i = first; i < first + group; i++) await work(i);
+    means.push((performance.now() - since) / group);
+  }
+  return means;
 }
 
 function indelible(): Contender {
@@ -155,7 +160,7 @@ export function speed() {
             // The first round warms up.
             if (round === 0) continue;
             const id = `${job.id} ${contender.name} ${contender.note}`;
-            times.set(id, [...(times.get(id) ?? []), found]);
+            times.set(id, [...(times.get(id) ?? []), ...found]);
           }
         }
         if (round > 0) draw(contenders, times);

@@ -274,7 +274,7 @@ export async function store() {
       fill(
         tally,
         h("p", { class: `verdict ${lost.length ? "bad" : "good"}`, style: "margin-top:1rem" }, `acknowledged ${count(acked.length)}, recovered ${count(acked.length - lost.length)}`),
-        h("p", { class: "note" }, `${many(tried - acked.length, "put was", "puts were")} in flight; ${more === 0 ? "none of them" : `${count(more)} of them`} had reached the disk, each as a whole. `,
+        h("p", { class: "note" }, `${many(tried - acked.length, "put was", "puts were")} in flight; ${more === 0 ? "none of them had reached the disk" : `${count(more)} of them had reached the disk, as a whole`}. `,
           `Over ${many(kills, "kill")}: acknowledged ${count(acknowledged)}, recovered ${count(recovered)}.`),
       );
       await forget();
