@@ -144,7 +144,7 @@ impl Workload {
     pub fn keys(&self) -> Vec<Vec<u8>> {
         let ops = self.prelude.iter().chain(&self.ops).chain(&self.epilogue);
         let mut keys: Vec<_> = ops.flat_map(Op::steps).filter_map(Step::key).collect();
-        keys.sort();
+        keys.sort_unstable();
         keys.dedup();
         keys
     }

@@ -1,6 +1,6 @@
 //! The specification: what a store holds, with no layout and no medium.
 
-use crate::map::Map;
+use crate::map::{self, Map};
 use crate::script::Step;
 
 /// All that can be seen of a store.
@@ -122,7 +122,7 @@ impl Contents {
         let mut found = Vec::new();
         let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
         let keys = self.items.keys().chain(other.items.keys());
-        let keys: Map<_, ()> = keys.map(|key| (key, ())).collect();
+        let keys = map::of(keys.map(|key| (key, ())));
         for key in keys.keys() {
             let (ours, theirs) = (self.items.get(*key), other.items.get(*key));
             if ours != theirs {

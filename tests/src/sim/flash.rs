@@ -6,7 +6,7 @@ use super::error::{Operation, SimError, Violation};
 use super::journal::Event;
 use super::rig::{Rig, Tearing};
 use super::torn;
-use crate::map::{Map, keys_within};
+use crate::map::{self, Map, keys_within};
 use core::cell::RefCell;
 use indelible::{Geometry, Order};
 
@@ -263,7 +263,7 @@ impl FlashLike {
             Open { site, values }
         });
         let mut open: Vec<Open> = torn.chain(half).collect();
-        open.sort_by_key(|open| open.site.at);
+        open.sort_unstable_by_key(|open| open.site.at);
         open
     }
 
@@ -351,10 +351,7 @@ impl FlashLike {
             at,
             bytes: self.bytes.get_mut()[range.clone()].into(),
             used: units.clone().map(|i| self.used.get(i as usize)).collect(),
-            torn: inside
-                .iter()
-                .filter_map(|at| Some((*at, torn.remove(at)?)))
-                .collect(),
+            torn: map::of(inside.iter().filter_map(|at| Some((*at, torn.remove(at)?)))),
             half: self.half.get_mut().remove(&at),
         };
         self.outstanding.push(step);
@@ -404,8 +401,8 @@ impl FlashLike {
                         },
                     );
                 } else {
-                    self.torn.get_mut().extend(units);
-                    self.half.get_mut().extend(half.map(|half| (at, half)));
+                    map::add(self.torn.get_mut(), units);
+                    map::add(self.half.get_mut(), half.map(|half| (at, half)));
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::chooser::{Decision, Kind, Open, Site};
 use super::error::{Operation, SimError, Violation};
 use super::journal::Event;
 use super::rig::Rig;
-use crate::map::{Map, keys_within};
+use crate::map::{self, Map, keys_within};
 use core::cell::RefCell;
 use core::ops::Range;
 use indelible::{Geometry, Order};
@@ -166,7 +166,7 @@ impl MemoryLike {
         rig.tearing = self.rig.tearing;
         Self {
             bytes: self.bytes.clone(),
-            open: RefCell::new(open.collect()),
+            open: RefCell::new(map::of(open)),
             outstanding: Map::new(),
             doubtful: Map::new(),
             written: Bits::new(rig.geometry().capacity as usize),
