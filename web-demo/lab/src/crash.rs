@@ -431,7 +431,7 @@ fn rows(legal: &Legal, found: &Contents) -> Vec<Row> {
     };
     let all = legal.iter().map(|legal| &**legal).chain([found]);
     let mut keys: Vec<_> = all.flat_map(|contents| contents.items.keys()).collect();
-    keys.sort();
+    keys.sort_unstable();
     keys.dedup();
     let rows = keys.into_iter().map(|key| Row {
         key: text(key),
