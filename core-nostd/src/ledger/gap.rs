@@ -69,6 +69,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let to = later.map_or(end.round_up(shape.unit), |(at, _)| at);
         self.damage(Hit::Ledger, at, to.minus(at.at), to, report);
         walk.damaged = true;
+        walk.root_end = None;
         walk.closed = false;
         if !walk.open {
             walk.open = later.is_none();

@@ -96,6 +96,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 // reported when the index is built.
                 self.tail.at = frame.end();
                 walk.named = true;
+                walk.root_end = None;
                 self.walk_frame(&mut walk, &frame, report)?;
                 if !walk.open {
                     committed = self.tail;

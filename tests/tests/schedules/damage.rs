@@ -64,6 +64,33 @@ pub fn resurrects_no_old_versions() {
         accepted(&mut bench, &what);
     }
     a_long_record_is_named();
+    the_first_commit_behind_a_root_stays_lost();
+}
+
+/// The only commit behind a root decays. What stands between the root and it
+/// is no part of the store; the damage is, at every start.
+fn the_first_commit_behind_a_root_stays_lost() {
+    for geometry in media() {
+        let mut bench = Bench::new(geometry, &[]);
+        bench.run(&[put(b"k", b"v1"), put(b"l", b"")]);
+        // An unclean start, whose root is followed by one commit.
+        bench.run(&[put(b"k", &[2; 200])]);
+        let newest = bench.newest_put(b"k");
+        let content = noise(newest.len as usize, 7);
+        let from = newest.address as usize;
+        let hole = from..from + content.len();
+        bench
+            .sim
+            .edit(|image| image[hole].copy_from_slice(&content));
+        for start in 0..3 {
+            let what = format!("{}, start {start}", name(geometry));
+            let read = get(&mut bench.sim, b"k");
+            assert!(
+                matches!(read, Err(Error::Doubtful { .. } | Error::Corrupt { .. })),
+                "{what}: {read:?}"
+            );
+        }
+    }
 }
 
 /// A store with an older k, a newer k, a key of its own beside that, and keys
