@@ -37,9 +37,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if bits == 0 {
             return Ok(Next::SegmentEnds);
         }
-        if self.proof_was_cut(walk, seen)? {
+        if let Some(proof) = self.proof_behind(walk)? {
             walk.closed = false;
-            return Ok(Next::At(at.at.plus(self.control_len())));
+            return Ok(Next::At(proof));
         }
         let later = self.device.resync_in(at, at.at.plus(shape.unit))?;
         if bits == 1 && later.is_none() {
@@ -83,24 +83,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 Next::SegmentEnds
             }
         })
-    }
-
-    /// Whether a proof of the root stands at the tail that was cut, or whose
-    /// flush failed, and that the next start repeated.
-    fn proof_was_cut(&self, walk: &Walk, seen: Seen) -> Result<bool, Fault<M::Error>> {
-        let next = self.tail.at.plus(self.control_len());
-        Ok(walk.root_end.is_some()
-            && !walk.open
-            && self.is_torn(seen, next)?
-            && self.proof_at(next)?)
-    }
-
-    /// Whether a proof of the root stands at an offset of the tail's segment.
-    pub(crate) fn proof_at(&self, offset: u32) -> Result<bool, Fault<M::Error>> {
-        let Place { segment, seq, .. } = self.tail;
-        let end = self.device.shape.link_at;
-        let seen = self.device.examine(segment, seq, offset, end)?;
-        Ok(matches!(seen, Seen::Whole(frame) if frame.is_proof()))
     }
 
     /// Whether a short log frame is whole but for a flipped bit of its count:

@@ -8,6 +8,7 @@
 mod follow;
 mod gap;
 pub(crate) mod group;
+mod proof;
 pub(crate) mod recover;
 mod restart;
 pub(crate) mod root;

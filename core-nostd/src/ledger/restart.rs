@@ -6,7 +6,6 @@ use crate::fault::Fault;
 use crate::format::frame::Seen;
 use crate::format::shape::Shape;
 use crate::index::Index;
-use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::multilog::{Frontier, LogState, split};
 use crate::mutants::Mutant;
@@ -31,50 +30,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.renew_tails(walk)?;
         }
         Ok(true)
-    }
-
-    /// A root with nothing but proofs behind it may have its proof in a cache
-    /// alone. Then the root before it is the one to go by once power fails, so
-    /// nothing may be erased before the proof is durable. Anything else behind
-    /// it shows that it is.
-    fn prove_again(&mut self, walk: &Walk) -> Result<(), Fault<M::Error>> {
-        let Some(end) = walk.root_end else {
-            return Ok(());
-        };
-        let Some(at) = self.next_proof(end.at)? else {
-            return Ok(());
-        };
-        let group = self.group;
-        self.tail.at = at;
-        self.prove_root()?;
-        self.tail = end;
-        self.group = group;
-        Ok(())
-    }
-
-    /// Where the next proof of the root at the tail goes.
-    fn next_proof(&self, mut at: u32) -> Result<Option<u32>, Fault<M::Error>> {
-        let Place { segment, seq, .. } = self.tail;
-        let (len, link_at) = (self.control_len(), self.device.shape.link_at);
-        let mut torn = false;
-        while at.plus(len.times(2)) <= link_at {
-            if self.device.programmed(segment, at, link_at)?.0 == 0 {
-                return Ok(Some(at));
-            }
-            let seen = self.device.examine(segment, seq, at, link_at)?;
-            let proof = matches!(seen, Seen::Whole(frame) if frame.is_proof());
-            // What is longer was not a proof, and the next would stand in it.
-            let cut = match seen {
-                Seen::Torn(frame) => frame.end() <= at.plus(len),
-                other => other == Seen::Blank,
-            };
-            if !proof && (torn || !cut) {
-                break;
-            }
-            torn = !proof;
-            at = at.plus(len);
-        }
-        Ok(None)
     }
 
     /// As [`Store::copy_tails`], for those that there was no room for: now

@@ -124,17 +124,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(!self.device.shape.ordered() || self.copy_holds(newest, copy)?)
     }
 
-    /// On unordered media a root that can be read may have been in a cache
-    /// alone, where its flush failed. What stands behind it was written later:
-    /// so an empty group goes there before anything else, and a flush.
-    pub(crate) fn prove_root(&mut self) -> Result<(), Fault<M::Error>> {
-        if self.device.shape.ordered() || Mutant::NoRootProof.on() {
-            return Ok(());
-        }
-        self.write_control(Control::Commit, true, &[])?;
-        self.flush()
-    }
-
     /// What follows from a durable root, which ends at the tail.
     fn root_is_durable(&mut self) {
         self.mark_used(self.tail);

@@ -305,6 +305,23 @@ impl Plan {
 mod tests {
     use super::*;
 
+    /// Inputs that the fuzzer found something with, by what it was.
+    #[test]
+    fn findings_stay_fixed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/findings");
+        let files = std::fs::read_dir(folder).expect("the folder of findings");
+        let mut runs = 0;
+        for file in files {
+            let path = file.expect("an entry").path();
+            let bytes = std::fs::read(&path).expect("a file");
+            let plan = Plan::arbitrary_take_rest(Unstructured::new(&bytes));
+            println!("{}", path.display());
+            plan.expect("any bytes are a plan").run();
+            runs += 1;
+        }
+        assert!(runs >= 3, "{runs}");
+    }
+
     #[test]
     fn every_seed_runs() {
         for seed in crate::seeds::operations() {
