@@ -608,7 +608,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             let Some(key) = self.key_of(&frame, scratch) else {
                 continue;
             };
-            let name = crate::kv::Name { key, class };
+            let name = crate::kv::Name::new(key, class);
             let probe = self.probe(&name);
             let (device, table) = (&self.device, &self.table);
             let mut compare = |loc| device.compare(table, &name, loc);

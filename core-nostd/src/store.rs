@@ -143,6 +143,8 @@ pub(crate) struct Group {
     pub tombstones: u64,
     /// The index could not follow: it can only be aborted.
     pub spoiled: bool,
+    /// Its last frame is written: only a commit is left, which flushes.
+    pub ended: bool,
 }
 
 /// A store over a medium, with its index. See the [crate](crate) documentation.

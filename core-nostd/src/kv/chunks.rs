@@ -257,7 +257,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     ) -> Result<(), Fault<M::Error>> {
         let class = self.device.class(frame)?;
         let key = self.read_key(frame, scratch)?;
-        let name = Name { key, class };
+        let name = Name::new(key, class);
         if let (Some(_), Class::Item, Kind::Big) = (new, class, frame.kind) {
             let big = self.big(frame)?;
             self.drop_dependents(key, big.generation, 0, big.count());

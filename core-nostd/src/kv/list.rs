@@ -28,7 +28,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Doubtful`], or the medium's.
     pub fn list_len(&self, key: &[u8]) -> Result<Option<u64>, Error<M::Error>> {
-        let bounds = self.told(self.present_bounds(key))?;
+        self.told(self.elements(&Name::item(key)))
+    }
+
+    pub(crate) fn elements(&self, item: &Name<'_>) -> Result<Option<u64>, Fault<M::Error>> {
+        let bounds = self.present_bounds(item)?;
         Ok(bounds.map(|bounds| bounds.end.minus(bounds.start)))
     }
 
@@ -44,23 +48,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         index: u64,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Error<M::Error>> {
-        self.told(self.read_element(key, index, buf))
+        self.told(self.read_element(&Name::item(key), index, buf))
     }
 
-    fn read_element(
+    pub(crate) fn read_element(
         &self,
-        key: &[u8],
+        item: &Name<'_>,
         index: u64,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Fault<M::Error>> {
-        let Some(bounds) = self.present_bounds(key)? else {
+        let Some(bounds) = self.present_bounds(item)? else {
             return Ok(None);
         };
         let number = bounds.start.plus(index);
         if number >= bounds.end {
             return Ok(None);
         }
-        let name = Name::dependent(key, bounds.generation, number);
+        let name = item.dependent_of(bounds.generation, number);
         if let Some(frame) = self.find(&name)? {
             let needed = usize::try_from(frame.body_len.minus(DEPENDENT)).unwrap_or(0);
             if needed > buf.len() {
@@ -142,19 +146,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// The bounds of a key's list; `None` where the key is absent.
-    fn present_bounds(&self, key: &[u8]) -> Result<Option<Bounds>, Fault<M::Error>> {
-        if self.locate(&Name::item(key))?.is_none() {
+    fn present_bounds(&self, item: &Name<'_>) -> Result<Option<Bounds>, Fault<M::Error>> {
+        if self.locate(item)?.is_none() {
             return Ok(None);
         }
-        Ok(Some(self.bounds(key)?.unwrap_or_default()))
+        Ok(Some(self.bounds(item)?.unwrap_or_default()))
     }
 
     /// The bounds of a key's list, if it ever had one.
-    pub(crate) fn bounds(&self, key: &[u8]) -> Result<Option<Bounds>, Fault<M::Error>> {
+    pub(crate) fn bounds(&self, item: &Name<'_>) -> Result<Option<Bounds>, Fault<M::Error>> {
         if !self.lists {
             return Ok(None);
         }
-        match self.locate(&Name::list(key))? {
+        match self.locate(&item.list_of())? {
             Some(frame) => {
                 let frame = self.sound(&frame)?;
                 self.bounds_of(&frame).map(Some)
@@ -209,7 +213,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let both = u64::from(element_len).plus(u64::from(list_len));
         self.may_add(both, None, element_len)?;
         self.may_change(2, true)?;
-        let bounds = self.bounds(key)?;
+        let bounds = self.bounds(&Name::item(key))?;
         self.begin(both)?;
         let mut bounds = bounds.unwrap_or_else(|| Bounds {
             generation: Shape::rank(self.tail.seq, self.tail.at),
@@ -239,7 +243,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
         self.require_key(key, last)?;
-        let bounds = self.bounds(key)?.unwrap_or_default();
+        let bounds = self.bounds(&Name::item(key))?.unwrap_or_default();
         let number = bounds.start.plus(index);
         if number >= bounds.end {
             return Err(Fault::plain(What::NotFound));
@@ -259,7 +263,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
         self.require_key(key, last)?;
-        let mut bounds = self.bounds(key)?.unwrap_or_default();
+        let mut bounds = self.bounds(&Name::item(key))?.unwrap_or_default();
         if count > bounds.end.minus(bounds.start) {
             return Err(Fault::plain(What::NotFound));
         }

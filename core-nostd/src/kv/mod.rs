@@ -1,6 +1,7 @@
 //! Keys and values: records in the ledger, found through the index.
 
 pub(crate) mod chunks;
+mod committed;
 mod list;
 pub(crate) mod name;
 mod read;
@@ -10,5 +11,6 @@ pub(crate) mod saved;
 mod scan;
 mod write;
 
+pub use committed::Committed;
 pub(crate) use name::Name;
 pub use scan::{Entry, Scan, ScanSlot};

@@ -29,28 +29,48 @@ pub(crate) enum Class {
 pub(crate) struct Name<'k> {
     pub key: &'k [u8],
     pub class: Class,
+    /// Its entry before the open transaction is asked for.
+    pub committed: bool,
 }
 
 impl<'k> Name<'k> {
     pub(crate) fn item(key: &'k [u8]) -> Self {
-        Name {
-            key,
-            class: Class::Item,
-        }
+        Name::new(key, Class::Item)
     }
 
     pub(crate) fn list(key: &'k [u8]) -> Self {
-        Name {
-            key,
-            class: Class::List,
-        }
+        Name::new(key, Class::List)
     }
 
     pub(crate) fn dependent(key: &'k [u8], generation: u64, number: u64) -> Self {
+        Name::new(key, Class::Dependent { generation, number })
+    }
+
+    pub(crate) fn new(key: &'k [u8], class: Class) -> Self {
+        let committed = false;
         Name {
             key,
-            class: Class::Dependent { generation, number },
+            class,
+            committed,
         }
+    }
+
+    /// The entry as it was before the open transaction.
+    pub(crate) fn committed(self) -> Self {
+        let committed = true;
+        Name { committed, ..self }
+    }
+
+    /// The name of the same key's list.
+    pub(crate) fn list_of(&self) -> Self {
+        let class = Class::List;
+        Name { class, ..*self }
+    }
+
+    /// The name of one of the same key's chunks or elements.
+    pub(crate) fn dependent_of(&self, generation: u64, number: u64) -> Self {
+        let class = Class::Dependent { generation, number };
+        Name { class, ..*self }
     }
 
     /// What an index may know of the entry. Saved indexes go by the hash: it is
@@ -311,6 +331,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let found = self.index.find(&probe, &mut |loc| {
             device.compare_known(table, name, loc, &mut matched)
         })?;
+        let found = match name.committed {
+            true => self.before_group(name, &probe, found)?,
+            false => found,
+        };
         match found.map(|loc| table.place(device, loc)) {
             Some(place) if matched.is_some_and(|frame| frame.place() == place) => Ok(matched),
             Some(place) => device.record(place).map(Some),

@@ -20,18 +20,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// [`Error::BufferTooSmall`] with the length needed, [`Error::Corrupt`],
     /// [`Error::Doubtful`], or the medium's.
     pub fn get(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>, Error<M::Error>> {
-        self.told(self.read_whole(key, buf))
+        self.told(self.read_whole(&Name::item(key), buf))
     }
 
-    fn read_whole(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>, Fault<M::Error>> {
-        let Some(frame) = self.locate(&Name::item(key))? else {
+    pub(crate) fn read_whole(
+        &self,
+        name: &Name<'_>,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, Fault<M::Error>> {
+        let Some(frame) = self.locate(name)? else {
             return Ok(None);
         };
         let needed = usize::try_from(self.len_of(&frame)?).unwrap_or(usize::MAX);
         let Some(buf) = buf.get_mut(..needed) else {
             return Err(Fault::of(What::BufferTooSmall, needed));
         };
-        self.read_item(key, &frame, 0, buf)?;
+        self.read_item(name.key, &frame, 0, buf)?;
         Ok(Some(needed))
     }
 
@@ -47,22 +51,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         offset: u64,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Error<M::Error>> {
-        self.told(self.read_part(key, offset, buf))
+        self.told(self.read_part(&Name::item(key), offset, buf))
     }
 
-    fn read_part(
+    pub(crate) fn read_part(
         &self,
-        key: &[u8],
+        name: &Name<'_>,
         offset: u64,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Fault<M::Error>> {
-        let Some(frame) = self.locate(&Name::item(key))? else {
+        let Some(frame) = self.locate(name)? else {
             return Ok(None);
         };
         let rest = self.len_of(&frame)?.minus(offset);
         let count = usize::try_from(rest).unwrap_or(usize::MAX).min(buf.len());
         let buf = buf.get_mut(..count).unwrap_or_default();
-        self.read_item(key, &frame, offset, buf)?;
+        self.read_item(name.key, &frame, offset, buf)?;
         Ok(Some(count))
     }
 
@@ -71,8 +75,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Doubtful`], or the medium's.
     pub fn value_len(&self, key: &[u8]) -> Result<Option<u64>, Error<M::Error>> {
-        match self.told(self.locate(&Name::item(key)))? {
-            Some(frame) => self.told(self.len_of(&frame)).map(Some),
+        self.told(self.whole_len(&Name::item(key)))
+    }
+
+    pub(crate) fn whole_len(&self, name: &Name<'_>) -> Result<Option<u64>, Fault<M::Error>> {
+        match self.locate(name)? {
+            Some(frame) => self.len_of(&frame).map(Some),
             None => Ok(None),
         }
     }
@@ -92,10 +100,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_ref(&self, key: &[u8]) -> Result<Option<&[u8]>, Error<M::Error>> {
-        let Some(frame) = self.told(self.locate(&Name::item(key)))? else {
+        self.told(self.whole_ref(&Name::item(key)))
+    }
+
+    pub(crate) fn whole_ref(&self, name: &Name<'_>) -> Result<Option<&[u8]>, Fault<M::Error>> {
+        let Some(frame) = self.locate(name)? else {
             return Ok(None);
         };
-        let frame = self.told(self.sound(&frame))?;
+        let frame = self.sound(&frame)?;
         if frame.patch.is_some() || frame.kind != Kind::Put {
             return Ok(None);
         }

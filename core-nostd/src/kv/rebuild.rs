@@ -369,7 +369,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             }
             _ => Class::Item,
         };
-        self.enter(&Name { key, class }, place, frame.len, None)?;
+        self.enter(&Name::new(key, class), place, frame.len, None)?;
         self.group.undo = 0;
         self.group.spoiled = false;
         Ok(())

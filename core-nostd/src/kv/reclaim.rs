@@ -415,7 +415,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return self.copy_tombstone(frame, key, rank, leaving);
         }
         let class = self.device.class(frame)?;
-        let name = Name { key, class };
+        let name = Name::new(key, class);
         if !self.is_newest(&name, frame)? {
             return Ok(());
         }
@@ -645,7 +645,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {
         let class = self.device.class(frame)?;
-        let name = Name { key, class };
+        let name = Name::new(key, class);
         let newest = match frame.kind {
             Kind::Delete => self.find(&name)?.is_none(),
             _ => self.is_newest(&name, frame)?,

@@ -147,21 +147,40 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.told(ended)
     }
 
+    /// The first part of a [`commit`](Store::commit): writes all of it, and
+    /// leaves its flush to the commit, which must follow. Until then nothing
+    /// is changed or aborted, and [`Store::committed`] reads what was there
+    /// before. A host commits so without keeping its readers from the store
+    /// while the medium flushes. No flush; one where the store commits in two.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]: nothing of the transaction is left.
+    pub fn prepare(&mut self) -> Result<(), Error<M::Error>> {
+        let ended = self.end_frames();
+        self.told(ended)
+    }
+
     pub(crate) fn end_group(&mut self) -> Result<(), Fault<M::Error>> {
+        self.end_frames()?;
+        self.seal()
+    }
+
+    fn end_frames(&mut self) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         if self.group.spoiled {
             let capacity = self.index.capacity();
             self.give_up()?;
             return Err(Fault::of(What::IndexFull, capacity));
         }
-        if self.group.open
-            && self.group.frames > 0
-            && let Err(error) = self.write_commit()
-        {
+        if !self.group.open || self.group.frames == 0 || self.group.ended {
+            return Ok(());
+        }
+        if let Err(error) = self.write_commit() {
             let _ = self.roll_back();
             return Err(error);
         }
-        self.seal()
+        self.group.ended = true;
+        Ok(())
     }
 
     fn write_commit(&mut self) -> Result<(), Fault<M::Error>> {
@@ -249,6 +268,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !self.group.open {
             return Ok(());
         }
+        if self.group.ended {
+            // It may be durable already.
+            return Err(Fault::plain(What::TransactionOpen));
+        }
         let written = self.group.frames > 0;
         // Where this fails, the index shows what is given up.
         self.roll_back()?;
@@ -286,7 +309,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Whether an operation may be staged: in the open transaction, or, with
     /// the `last` frame of it, in one of its own.
     pub(crate) fn may_stage(&self, last: bool) -> Result<(), Fault<M::Error>> {
-        if last && self.group.open {
+        if self.group.open && (last || self.group.ended) {
             return Err(Fault::plain(What::TransactionOpen));
         }
         self.writable()
@@ -327,6 +350,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn end(&mut self) -> Result<(), Fault<M::Error>> {
         if self.mode == crate::store::Mode::ReadOnly || self.device.poisoned {
             return Ok(());
+        }
+        if self.group.ended {
+            self.seal()?;
         }
         self.give_up()?;
         if self.device.outstanding {

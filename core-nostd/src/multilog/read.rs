@@ -31,6 +31,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// medium's; `buf` then holds nothing of use.
     pub fn read(&self, log: usize, position: u64, buf: &mut [u8]) -> Result<(), Error<M::Error>> {
         let state = *self.told(self.log(log))?;
+        self.read_log(log, &state, position, buf)
+    }
+
+    /// Reads what is between the head and the tail that `state` has staged.
+    pub(crate) fn read_log(
+        &self,
+        log: usize,
+        state: &LogState,
+        position: u64,
+        buf: &mut [u8],
+    ) -> Result<(), Error<M::Error>> {
         let len = u64::try_from(buf.len()).unwrap_or(u64::MAX);
         if position < state.staged.head {
             return Err(Error::BeforeHead {
@@ -46,7 +57,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         while done < buf.len() {
             let at = position.plus(u64::try_from(done).unwrap_or(0));
             let rest = buf.get_mut(done..).unwrap_or_default();
-            let got = self.told(self.read_block(log, &state, at, rest))?.0;
+            let got = self.told(self.read_block(log, state, at, rest))?.0;
             if got == 0 {
                 break;
             }
