@@ -14,9 +14,11 @@ use indelible::{
     Config, Error, Geometry, HashIndex, Index, Layout, LogState, Memory, Mode, OrderedIndex,
     OrderedNode, Report, Saving, ScanSlot, Segment, Store, Undo,
 };
-use typed_arena::Arena;
 
+mod lender;
 mod pages;
+
+use lender::Lender;
 
 use crate::file::{self, Access, FileError, FileMedium, OsFile, RawFile, Reads};
 
@@ -37,13 +39,13 @@ pub type StoreError = Error<FileError>;
 /// Memory to lend to a [`HostStore`], which must not outlive it.
 #[derive(Default)]
 pub struct HostMemory {
-    segments: Arena<Segment>,
-    logs: Arena<LogState>,
-    ring: Arena<u32>,
-    undo: Arena<Undo>,
-    slots: Arena<Vec<u64>>,
-    nodes: Arena<Vec<OrderedNode>>,
-    scratch: Arena<u8>,
+    segments: Lender<Segment>,
+    logs: Lender<LogState>,
+    ring: Lender<u32>,
+    undo: Lender<Undo>,
+    slots: Lender<u64>,
+    nodes: Lender<OrderedNode>,
+    scratch: Lender<u8>,
 }
 
 impl HostMemory {
@@ -56,23 +58,8 @@ impl HostMemory {
 
 impl fmt::Debug for HostMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HostMemory")
-            .field("segments", &self.segments.len())
-            .finish_non_exhaustive()
+        f.debug_struct("HostMemory").finish_non_exhaustive()
     }
-}
-
-fn lend<T: Clone + Default>(arena: &Arena<T>, count: usize) -> &mut [T] {
-    arena.alloc_extend(std::iter::repeat_n(T::default(), count))
-}
-
-/// As [`lend`], for an index, where each step is a jump: in large pages, if the
-/// system has them, so that a jump waits for memory once and not twice.
-fn lend_table<T: Clone + Default>(arena: &Arena<Vec<T>>, count: usize) -> &mut [T] {
-    let mut table = Vec::with_capacity(count);
-    pages::prefer_large(table.spare_capacity_mut());
-    table.resize(count, T::default());
-    arena.alloc(table)
 }
 
 /// An index that can be made in a [`HostMemory`].
@@ -83,13 +70,13 @@ pub trait HostIndex<'a>: Index + Sized {
 
 impl<'a> HostIndex<'a> for HashIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
-        HashIndex::new(lend_table(&memory.slots, HashIndex::slots_for(entries)))
+        HashIndex::new(memory.slots.lend_table(HashIndex::slots_for(entries)))
     }
 }
 
 impl<'a> HostIndex<'a> for OrderedIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
-        OrderedIndex::new(lend_table(&memory.nodes, OrderedIndex::nodes_for(entries)))
+        OrderedIndex::new(memory.nodes.lend_table(OrderedIndex::nodes_for(entries)))
     }
 }
 
@@ -337,14 +324,13 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
                 None => first_room::<I, F>(&layout, &medium).map_err(OpenError::Store)?,
             };
             let lent = Memory {
-                segments: lend(&memory.segments, layout.segments as usize),
-                logs: lend(&memory.logs, layout.logs as usize),
-                ring: lend(&memory.ring, layout.ring as usize),
-                undo: lend(
-                    &memory.undo,
-                    UNDO + UNDO_PER_SEGMENT * layout.segments as usize,
-                ),
-                scratch: lend(&memory.scratch, layout.key_max as usize),
+                segments: memory.segments.lend(layout.segments as usize),
+                logs: memory.logs.lend(layout.logs as usize),
+                ring: memory.ring.lend(layout.ring as usize),
+                undo: memory
+                    .undo
+                    .lend(UNDO + UNDO_PER_SEGMENT * layout.segments as usize),
+                scratch: memory.scratch.lend(layout.key_max as usize),
             };
             let index = I::with_room(memory, room);
             match Store::start(medium, index, lent, None, mode) {
@@ -402,6 +388,15 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
         self.growing(|store| store.tentatively_put(key, value))
     }
 
+    /// Creates a key, which must be absent, when the open transaction is
+    /// committed.
+    ///
+    /// # Errors
+    /// [`Error::KeyExists`], and as for [`HostStore::tentatively_put`].
+    pub fn tentatively_create(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.growing(|store| store.tentatively_create(key, value))
+    }
+
     /// Adds an element to a key's list when the open transaction is committed.
     ///
     /// # Errors
@@ -420,15 +415,7 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
     /// [`Error::Corrupt`] or [`Error::Doubtful`] for a damaged one, or what
     /// the medium reports.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(len) = self.store.value_len(key)? else {
-            return Ok(None);
-        };
-        let mut value = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        let Some(len) = self.store.get(key, &mut value)? else {
-            return Ok(None);
-        };
-        value.truncate(len);
-        Ok(Some(value))
+        read_value(|buf| self.store.get(key, buf))
     }
 
     /// Memory with which [`Store::scan_in`] shows all keys after a single pass
@@ -461,6 +448,30 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
     /// What the medium reports.
     pub fn close(self) -> Result<(), StoreError> {
         self.store.close().map(drop)
+    }
+}
+
+/// A value of any length; a short one is looked up once.
+pub(crate) fn read_value(
+    get: impl Fn(&mut [u8]) -> Result<Option<usize>, StoreError>,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut short = [0; 512];
+    let mut needed = match get(&mut short) {
+        Err(Error::BufferTooSmall { needed }) => needed,
+        got => return Ok(got?.map(|len| short[..len].to_vec())),
+    };
+    loop {
+        let mut value = vec![0; needed];
+        match get(&mut value) {
+            // It grew meanwhile.
+            Err(Error::BufferTooSmall { needed: more }) if more > needed => needed = more,
+            got => {
+                return Ok(got?.map(|len| {
+                    value.truncate(len);
+                    value
+                }));
+            }
+        }
     }
 }
 

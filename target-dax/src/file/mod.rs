@@ -51,7 +51,7 @@ use std::path::Path;
 use indelible::{Geometry, Medium, Order};
 
 pub use error::{FileError, Operation};
-pub use raw::{OsFile, RawFile};
+pub use raw::{OsFile, RawFile, Syncer};
 pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
 
 use pending::Pending;
@@ -135,6 +135,8 @@ pub struct FileMedium<F: RawFile = OsFile> {
     /// Whether anything is in the page cache that may not be on the disk. So
     /// it is at first: what a killed process wrote is served from the cache.
     unsynced: bool,
+    /// Whether a flush was begun that has not ended.
+    flushing: bool,
     poisoned: bool,
 }
 
@@ -215,6 +217,7 @@ impl<F: RawFile> FileMedium<F> {
             access,
             pending: Pending::new(geometry.order),
             unsynced: true,
+            flushing: false,
             poisoned: false,
         };
         medium.adopt(geometry)?;
@@ -241,6 +244,37 @@ impl<F: RawFile> FileMedium<F> {
         self.geometry = geometry;
         self.pending = Pending::new(geometry.order);
         Ok(())
+    }
+
+    /// The first half of a flush, for who shares a store: hands everything
+    /// outstanding to the system and returns what waits for the disk, which
+    /// needs the medium no more. [`FileMedium::end_flush`] has to follow. `None`
+    /// where only [`flush`](Medium::flush) can, as on ordered media.
+    ///
+    /// # Errors
+    /// As a flush's.
+    pub fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {
+        self.check_write(0, 0, 1)?;
+        let Some(syncer) = self.raw.syncer() else {
+            return Ok(None);
+        };
+        if self.geometry.order == Order::Ordered {
+            return Ok(None);
+        }
+        self.change(Self::drain)?;
+        // What is written from here on is not in the flush.
+        self.unsynced = false;
+        self.flushing = true;
+        Ok(Some(syncer))
+    }
+
+    /// The second half of a flush: `synced` is what [`Syncer::sync`] returned.
+    ///
+    /// # Errors
+    /// Its own, with the medium poisoned as by a failed flush.
+    pub fn end_flush(&mut self, synced: io::Result<()>) -> Result<(), FileError> {
+        self.flushing = false;
+        self.change(|_| synced.map_err(|source| FileError::io(Operation::Flush, 0, source)))
     }
 
     /// What the file may be used for.
@@ -342,7 +376,7 @@ impl<F: RawFile> FileMedium<F> {
     }
 
     fn sync(&mut self) -> Result<(), FileError> {
-        if self.unsynced {
+        if self.unsynced || self.flushing {
             self.raw
                 .sync_data()
                 .map_err(|source| FileError::io(Operation::Flush, 0, source))?;

@@ -1,9 +1,10 @@
 //! The system calls: all that touches the disk, and the seam for tests.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Access, FileError, Operation, Reads};
 
@@ -38,13 +39,44 @@ pub trait RawFile {
     /// What the system reports; everything since the last success is then in
     /// doubt.
     fn sync_data(&mut self) -> io::Result<()>;
+
+    /// What does the same without the file, so that others may read it in the
+    /// meantime. `None` where there is no such thing.
+    fn syncer(&self) -> Option<Syncer> {
+        None
+    }
+}
+
+/// The [`RawFile::sync_data`] of a file that others read meanwhile.
+#[derive(Clone)]
+pub struct Syncer(Arc<dyn Fn() -> io::Result<()> + Send + Sync>);
+
+impl Syncer {
+    /// One that calls `sync`.
+    pub fn new(sync: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sync))
+    }
+
+    /// As [`RawFile::sync_data`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sync(&self) -> io::Result<()> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Syncer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Syncer").finish_non_exhaustive()
+    }
 }
 
 /// An open, locked file of the operating system.
 #[derive(Debug)]
 pub struct OsFile {
     /// Holds the lock; it ends with the handle.
-    file: File,
+    file: Arc<File>,
     map: Option<memmap2::Mmap>,
     /// What positioned reads of small pieces read with them.
     ahead: Mutex<Ahead>,
@@ -136,7 +168,7 @@ impl OsFile {
         };
         match locked {
             Ok(()) => Ok(Self {
-                file,
+                file: Arc::new(file),
                 map: None,
                 ahead: Mutex::default(),
             }),
@@ -166,7 +198,7 @@ impl OsFile {
             // no slice from `view` is alive then. That the file is not
             // truncated or written against its lock by another program is what
             // the module's documentation asks of the user.
-            let map = unsafe { memmap2::MmapOptions::new().map(&self.file) };
+            let map = unsafe { memmap2::MmapOptions::new().map(&*self.file) };
             // Without a mapping, reads are positioned: slower, not wrong.
             self.map = map.ok();
         }
@@ -219,6 +251,11 @@ impl RawFile for OsFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn syncer(&self) -> Option<Syncer> {
+        let file = Arc::clone(&self.file);
+        Some(Syncer::new(move || file.sync_data()))
     }
 }
 
