@@ -20,7 +20,8 @@ mod pages;
 
 use lender::Lender;
 
-use crate::file::{self, Access, FileError, FileMedium, OsFile, RawFile, Reads};
+use crate::file::{self, Access, FileError, Reads};
+use crate::{AnyMedium, HostMedium, MediumChoice, MediumKind};
 
 /// Index changes that one transaction may hold, and how many more for each
 /// segment: the largest value's chunks are as many as a few a segment.
@@ -104,10 +105,12 @@ pub struct Setup {
     logs: Vec<u64>,
     segment_size: Option<u32>,
     id: Option<u128>,
+    medium: MediumChoice,
 }
 
 impl Setup {
-    /// A store in a plain file of `size` bytes, without logs.
+    /// A store of `size` bytes, in a file or in persistent memory, without
+    /// logs.
     #[must_use]
     pub fn new(size: u64) -> Self {
         Self::image(file::geometry(size))
@@ -121,6 +124,7 @@ impl Setup {
             logs: Vec::new(),
             segment_size: None,
             id: None,
+            medium: MediumChoice::Auto,
         }
     }
 
@@ -142,6 +146,14 @@ impl Setup {
     #[must_use]
     pub fn id(mut self, id: u128) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// Chooses the medium, which is otherwise chosen by the path. What is on
+    /// it is the same.
+    #[must_use]
+    pub fn medium(mut self, choice: MediumChoice) -> Self {
+        self.medium = choice;
         self
     }
 
@@ -171,10 +183,14 @@ impl Setup {
         let config = self.config(id, number(nonce) as u64);
         Layout::plan(self.geometry, &config)
             .map_err(|error| OpenError::Store(Error::Geometry(error)))?;
-        let mut medium = FileMedium::create(path, self.geometry).map_err(OpenError::File)?;
+        let mut medium =
+            AnyMedium::create(path, self.geometry, self.medium).map_err(OpenError::File)?;
+        let made = medium.kind();
         indelible::setup(&mut medium, &config).map_err(|error| {
-            // The first error counts.
-            let _ = std::fs::remove_file(path);
+            // The first error counts; a device stays.
+            if made != MediumKind::DevDax {
+                let _ = std::fs::remove_file(path);
+            }
             OpenError::Store(error)
         })
     }
@@ -254,14 +270,14 @@ impl std::error::Error for OpenError {
 /// again is quick however many keys there are; with a bare
 /// [`HashIndex`] or [`OrderedIndex`] in place of [`Saving`] the index is built
 /// from the records each time, and all of them are looked at.
-pub struct HostStore<'a, I: Index = Saving<HashIndex<'a>>, F: RawFile = OsFile> {
-    store: Store<'a, FileMedium<F>, I>,
+pub struct HostStore<'a, I: Index = Saving<HashIndex<'a>>, M: HostMedium = AnyMedium> {
+    store: Store<'a, M, I>,
     memory: &'a HostMemory,
     report: Report,
 }
 
 /// A [`HostStore`] for programs that mostly walk keys in order.
-pub type OrderedHostStore<'a, F = OsFile> = HostStore<'a, Saving<OrderedIndex<'a>>, F>;
+pub type OrderedHostStore<'a, M = AnyMedium> = HostStore<'a, Saving<OrderedIndex<'a>>, M>;
 
 impl<'a, I: HostIndex<'a>> HostStore<'a, I> {
     /// Opens a store for reading and writing.
@@ -294,13 +310,29 @@ impl<'a, I: HostIndex<'a>> HostStore<'a, I> {
         access: Access,
         reads: Reads,
     ) -> Result<Self, OpenError> {
+        Self::open_on(path, memory, access, reads, MediumChoice::Auto)
+    }
+
+    /// Opens a store with the medium chosen too.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; [`FileError::NotDax`] where persistent memory was
+    /// chosen and the path leads to none.
+    pub fn open_on(
+        path: impl AsRef<Path>,
+        memory: &'a HostMemory,
+        access: Access,
+        reads: Reads,
+        choice: MediumChoice,
+    ) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        Self::open_with(memory, || FileMedium::open(path, access, reads))
+        Self::open_with(memory, || AnyMedium::open(path, access, reads, choice))
     }
 }
 
-impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
-    /// Opens a store on the medium that `medium` makes: the way in for a
+impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
+    /// Opens a store on the medium that `medium` makes: the way in for one
+    /// medium alone, such as [`FileMedium`](crate::FileMedium) over a
     /// [`Recorder`](crate::file::Recorder). It is called again where the index
     /// has to be made larger.
     ///
@@ -308,7 +340,7 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
     /// See [`OpenError`].
     pub fn open_with(
         memory: &'a HostMemory,
-        mut medium: impl FnMut() -> Result<FileMedium<F>, FileError>,
+        mut medium: impl FnMut() -> Result<M, FileError>,
     ) -> Result<Self, OpenError> {
         let mut entries = None;
         loop {
@@ -321,7 +353,7 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
             };
             let room = match entries {
                 Some(entries) => entries,
-                None => first_room::<I, F>(&layout, &medium).map_err(OpenError::Store)?,
+                None => first_room::<I, M>(&layout, &medium).map_err(OpenError::Store)?,
             };
             let lent = Memory {
                 segments: memory.segments.lend(layout.segments as usize),
@@ -354,10 +386,15 @@ impl<'a, I: HostIndex<'a>, F: RawFile> HostStore<'a, I, F> {
         &self.report
     }
 
+    /// What the store is on.
+    pub fn kind(&self) -> MediumKind {
+        self.store.medium().kind()
+    }
+
     /// Runs an operation, again with a larger index where it was full.
     fn growing<T>(
         &mut self,
-        mut run: impl FnMut(&mut Store<'a, FileMedium<F>, I>) -> Result<T, StoreError>,
+        mut run: impl FnMut(&mut Store<'a, M, I>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
             match run(&mut self.store) {
@@ -477,10 +514,7 @@ pub(crate) fn read_value(
 
 /// Entries for the first index: as many as the one has that was saved, else
 /// for the records that are there.
-fn first_room<I: Index, F: RawFile>(
-    layout: &Layout,
-    medium: &FileMedium<F>,
-) -> Result<usize, StoreError> {
+fn first_room<I: Index, M: HostMedium>(layout: &Layout, medium: &M) -> Result<usize, StoreError> {
     if I::SAVED
         && let Some(saved) = layout.saved_entries(medium)?
         // Not more than the store can hold, whatever a damaged image says.
@@ -495,21 +529,21 @@ fn first_room<I: Index, F: RawFile>(
         .max(ENTRIES_MIN))
 }
 
-impl<'a, I: Index, F: RawFile> Deref for HostStore<'a, I, F> {
-    type Target = Store<'a, FileMedium<F>, I>;
+impl<'a, I: Index, M: HostMedium> Deref for HostStore<'a, I, M> {
+    type Target = Store<'a, M, I>;
 
     fn deref(&self) -> &Self::Target {
         &self.store
     }
 }
 
-impl<I: Index, F: RawFile> DerefMut for HostStore<'_, I, F> {
+impl<I: Index, M: HostMedium> DerefMut for HostStore<'_, I, M> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.store
     }
 }
 
-impl<I: Index, F: RawFile> fmt::Debug for HostStore<'_, I, F> {
+impl<I: Index, M: HostMedium> fmt::Debug for HostStore<'_, I, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostStore").finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Indelible stores in plain files, for programs that have `std`.
+//! Indelible stores in plain files and in persistent memory, for programs that have `std`.
 //!
 //! The crate walks from the disk upwards:
 //!
@@ -6,6 +6,9 @@
 //!   through a mapping, one lock a store. It also opens files that hold the
 //!   image of another geometry, such as a flash dump, and ships the recorder
 //!   that shows what a power cut could have left of a run.
+//! * `pmem` is persistent memory on Linux: DAX files and devices, mapped; a
+//!   commit is written-back cache lines and a fence. [`AnyMedium`] is either of
+//!   the two, by what a path leads to.
 //! * [`host`] lends memory to the core, which has no allocator, and grows it:
 //!   [`HostStore`] is the store that most programs want.
 //!
@@ -28,9 +31,13 @@
 //!
 //! The `indelible` command is built with the default feature `command`.
 
+mod any;
 pub mod file;
 pub mod host;
+#[cfg(target_os = "linux")]
+pub mod pmem;
 
+pub use any::{AnyMedium, HostMedium, MediumChoice, MediumKind};
 pub use file::{Access, FileError, FileMedium, Reads};
 pub use host::{HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
 pub use indelible;

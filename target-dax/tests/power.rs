@@ -36,8 +36,9 @@ impl RawFile for Left {
     }
 }
 
-type Recorded<'a> = HostStore<'a, indelible_dax::indelible::HashIndex<'a>, Recorder<Left>>;
-type Recovered<'a> = HostStore<'a, indelible_dax::indelible::HashIndex<'a>, Left>;
+type Recorded<'a> =
+    HostStore<'a, indelible_dax::indelible::HashIndex<'a>, FileMedium<Recorder<Left>>>;
+type Recovered<'a> = HostStore<'a, indelible_dax::indelible::HashIndex<'a>, FileMedium<Left>>;
 
 /// All that a store holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,7 @@ struct Contents {
 }
 
 fn contents<F: RawFile>(
-    store: &HostStore<'_, indelible_dax::indelible::HashIndex<'_>, F>,
+    store: &HostStore<'_, indelible_dax::indelible::HashIndex<'_>, FileMedium<F>>,
 ) -> Result<Contents, StoreError> {
     let mut contents = Contents::default();
     let mut buffer = vec![0; store.key_max()];

@@ -32,6 +32,60 @@ impl fmt::Display for Operation {
     }
 }
 
+/// Why a path is not persistent memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotDax {
+    /// It lies in memory that is lost with the power, such as `/dev/shm`.
+    Memory,
+    /// Its file system keeps it on a disk, or was mounted without DAX.
+    FileSystem,
+    /// The system does not know `MAP_SYNC`, which came with Linux 4.15.
+    Kernel,
+    /// The processor has no instruction that writes a cache line back.
+    Processor,
+    /// Persistent memory is used on Linux alone.
+    System,
+    /// It holds the image of a medium that memory cannot stand in for.
+    Image,
+    /// Not every region of the machine has caches that survive a power cut.
+    Caches,
+}
+
+impl fmt::Display for NotDax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotDax::Memory => {
+                "not persistent memory: it lies in a file system in volatile memory; choose \
+                 another place, or the file medium"
+            }
+            NotDax::FileSystem => {
+                "not persistent memory: its file system is on a disk, or is not mounted with DAX; \
+                 mount it with -o dax=always, or choose the file medium"
+            }
+            NotDax::Kernel => {
+                "not used as persistent memory: the system does not know MAP_SYNC; Linux 4.15 \
+                 or newer does, or choose the file medium"
+            }
+            NotDax::Processor => {
+                "not used as persistent memory: this processor has no instruction that writes a \
+                 cache line back; choose the file medium"
+            }
+            NotDax::System => {
+                "not used as persistent memory: that is there on Linux alone; choose the file medium"
+            }
+            NotDax::Image => {
+                "not used as persistent memory: it holds the image of another medium; choose the \
+                 file medium"
+            }
+            NotDax::Caches => {
+                "not every region of persistent memory says that its persistence domain is \
+                 cpu_cache, so cache lines have to be written back"
+            }
+        })
+    }
+}
+
 /// What a file medium refuses or fails at.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -67,6 +121,13 @@ pub enum FileError {
         /// The size that the image needs.
         needed: u64,
     },
+    /// Persistent memory was asked for, and this is none.
+    NotDax {
+        /// Why not.
+        why: NotDax,
+        /// What the system said, if it was asked.
+        source: Option<io::Error>,
+    },
     /// An earlier write or flush failed.
     Poisoned,
     /// The file was opened for reading only.
@@ -92,7 +153,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    pub(super) fn io(operation: Operation, at: u64, source: io::Error) -> Self {
+    pub(crate) fn io(operation: Operation, at: u64, source: io::Error) -> Self {
         FileError::Io {
             operation,
             at,
@@ -129,6 +190,7 @@ impl fmt::Display for FileError {
                 "the file has {size} bytes where its store needs {needed}: it was truncated, \
                  or not copied whole; get a whole copy"
             ),
+            FileError::NotDax { why, .. } => why.fmt(f),
             FileError::Poisoned => f.write_str(
                 "an earlier write or flush failed, so what is on the disk is in doubt; \
                  open the store again",
@@ -151,6 +213,7 @@ impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             FileError::Io { source, .. } | FileError::NoSpace { source, .. } => Some(source),
+            FileError::NotDax { source, .. } => source.as_ref().map(|source| source as _),
             _ => None,
         }
     }

@@ -50,7 +50,7 @@ use std::path::Path;
 
 use indelible::{Geometry, Medium, Order};
 
-pub use error::{FileError, Operation};
+pub use error::{FileError, NotDax, Operation};
 pub use raw::{OsFile, RawFile, Syncer};
 pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
 
@@ -193,7 +193,15 @@ impl FileMedium {
     /// [`FileError::Empty`] and [`FileError::NotRegular`] for what cannot hold
     /// a store.
     pub fn open(path: impl AsRef<Path>, access: Access, reads: Reads) -> Result<Self, FileError> {
-        let raw = OsFile::open(path.as_ref(), access)?.mapped(reads)?;
+        Self::of_file(OsFile::open(path.as_ref(), access)?, access, reads)
+    }
+
+    /// As [`FileMedium::open`], for a file that is open and locked.
+    ///
+    /// # Errors
+    /// [`FileError::Empty`], or what the system reports.
+    pub fn of_file(file: OsFile, access: Access, reads: Reads) -> Result<Self, FileError> {
+        let raw = file.mapped(reads)?;
         let size = raw
             .size()
             .map_err(|source| FileError::io(Operation::Open, 0, source))?;

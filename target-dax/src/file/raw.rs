@@ -161,6 +161,41 @@ impl OsFile {
         Self::locked(file, access)
     }
 
+    /// Opens a device and locks it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_device(path: &Path, access: Access) -> Result<Self, FileError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access == Access::ReadWrite)
+            .open(path)
+            .map_err(|source| FileError::io(Operation::Open, 0, source))?;
+        Self::locked(file, access)
+    }
+
+    /// The handle.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Reads with a call, and these bytes alone.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn read_through(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&self.file, at, buf)
+    }
+
+    /// Writes with a call, for users that know nothing of [`RawFile::view`].
+    #[cfg(target_os = "linux")]
+    pub(crate) fn write_through(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        write_all_at(&self.file, at, bytes)
+    }
+
+    /// Takes the space for holes that the file may have.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn reserve_all(&self, size: u64) -> Result<(), FileError> {
+        reserve(&self.file, size).map_err(|source| no_room(size, source))
+    }
+
     pub(super) fn locked(file: File, access: Access) -> Result<Self, FileError> {
         let locked = match access {
             Access::ReadWrite => file.try_lock(),
@@ -207,12 +242,7 @@ impl OsFile {
 
     /// Takes the space for a new file and fills it with the blank byte.
     pub(super) fn allocate(&self, size: u64, blank: u8) -> Result<(), FileError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => FileError::NoSpace { size, source },
-            _ => FileError::io(Operation::Create, 0, source),
-        };
+        let failed = |source| no_room(size, source);
         reserve(&self.file, size).map_err(failed)?;
         let blanks = vec![blank; 1 << 20];
         let mut at = 0;
@@ -256,6 +286,16 @@ impl RawFile for OsFile {
     fn syncer(&self) -> Option<Syncer> {
         let file = Arc::clone(&self.file);
         Some(Syncer::new(move || file.sync_data()))
+    }
+}
+
+/// Why space for a file could not be taken.
+fn no_room(size: u64, source: io::Error) -> FileError {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            FileError::NoSpace { size, source }
+        }
+        _ => FileError::io(Operation::Create, 0, source),
     }
 }
 

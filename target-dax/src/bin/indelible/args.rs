@@ -25,6 +25,19 @@ failed, 5 damage found, 6 full.";
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// How the store is reached [default: auto, as memory where it lies in persistent memory]
+    #[arg(long, global = true, value_enum, value_name = "MEDIUM")]
+    pub medium: Option<Medium>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Medium {
+    /// As memory where it is persistent, else by calls
+    Auto,
+    /// By calls
+    File,
+    /// As persistent memory, or not at all
+    Dax,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +109,7 @@ Examples:
   indelible create notes.idl --size 4M
   indelible create device.img --size 512K --media nor --write-unit 4 --erase-unit 4K
   indelible create events.idl --size 64M --logs 2:4M 1:16M
+  indelible create /mnt/pmem/fast.idl --size 1G --dax
 
 The size is taken at once, so a full disk shows now and not later.")]
 pub struct Create {
@@ -119,6 +133,9 @@ pub struct Create {
     /// Logs: how many of which guaranteed capacity
     #[arg(long, value_parser = text::logs, value_name = "N:SIZE", num_args = 1.., value_delimiter = ',')]
     pub logs: Vec<(u32, u64)>,
+    /// Persistent memory, or not at all: as --medium dax
+    #[arg(long, conflicts_with = "medium")]
+    pub dax: bool,
     /// The store's id, up to 32 hexadecimal digits [default: random]
     #[arg(long, value_parser = text::id)]
     pub id: Option<u128>,

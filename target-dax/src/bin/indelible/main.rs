@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             | Command::Completions { .. }
             | Command::Man { .. }
     );
-    match commands::run(cli.command) {
+    match commands::run(cli.command, cli.medium) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has seen enough, and nothing else was asked.
         Err(Failure {

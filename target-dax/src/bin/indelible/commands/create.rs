@@ -2,6 +2,7 @@
 
 use indelible_dax::{Setup, file};
 
+use super::choice;
 use crate::args::{Create, Media};
 use crate::failure::{Failure, Outcome};
 
@@ -39,7 +40,7 @@ pub fn run(args: Create) -> Outcome {
         .iter()
         .flat_map(|(count, capacity)| std::iter::repeat_n(*capacity, *count as usize))
         .collect();
-    let mut setup = Setup::image(geometry).logs(&logs);
+    let mut setup = Setup::image(geometry).logs(&logs).medium(choice());
     if let Some(size) = args.segment_size {
         setup = setup.segment_size(size);
     }

@@ -13,17 +13,32 @@ mod pages;
 mod stat;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use indelible_dax::host::{HostIndex, StoreError};
 use indelible_dax::indelible::HashIndex;
 use indelible_dax::indelible::{Entry, Error, Report};
-use indelible_dax::{Access, HostMemory, HostStore, OrderedHostStore, Reads};
+use indelible_dax::{Access, HostMemory, HostStore, MediumChoice, OrderedHostStore, Reads};
 
-use crate::args::Command;
+use crate::args::{Command, Medium};
 use crate::failure::{Failure, Outcome};
 use crate::output::complain;
 
-pub fn run(command: Command) -> Outcome {
+/// What the command line chose for the store, of which there is one.
+static CHOICE: OnceLock<MediumChoice> = OnceLock::new();
+
+fn choice() -> MediumChoice {
+    *CHOICE.get_or_init(MediumChoice::default)
+}
+
+pub fn run(command: Command, medium: Option<Medium>) -> Outcome {
+    let dax = matches!(&command, Command::Create(create) if create.dax);
+    CHOICE.get_or_init(|| match medium {
+        _ if dax => MediumChoice::Dax,
+        Some(Medium::File) => MediumChoice::File,
+        Some(Medium::Dax) => MediumChoice::Dax,
+        Some(Medium::Auto) | None => MediumChoice::Auto,
+    });
     match command {
         Command::Create(args) => create::run(args),
         Command::Put(args) => kv::put(args),
@@ -47,7 +62,8 @@ pub fn run(command: Command) -> Outcome {
 fn writing<T>(path: &Path, work: impl FnOnce(&mut HostStore<'_>) -> Outcome<T>) -> Outcome<T> {
     let memory = HostMemory::new();
     let mut store: HostStore<'_> =
-        HostStore::open(path, &memory).map_err(|error| Failure::open(path, error))?;
+        HostStore::open_on(path, &memory, Access::ReadWrite, Reads::Mapped, choice())
+            .map_err(|error| Failure::open(path, error))?;
     tell(path, store.report());
     let outcome = work(&mut store);
     let closed = store
@@ -65,8 +81,9 @@ fn opened_with<'a, I: HostIndex<'a>, T>(
     reads: Reads,
     work: impl FnOnce(&mut HostStore<'a, I>) -> Outcome<T>,
 ) -> Outcome<T> {
-    let mut store: HostStore<'a, I> = HostStore::open_as(path, memory, Access::ReadOnly, reads)
-        .map_err(|error| Failure::open(path, error))?;
+    let mut store: HostStore<'a, I> =
+        HostStore::open_on(path, memory, Access::ReadOnly, reads, choice())
+            .map_err(|error| Failure::open(path, error))?;
     tell(path, store.report());
     work(&mut store)
 }

@@ -1,7 +1,7 @@
 //! `stat`.
 
-use indelible_dax::Reads;
 use indelible_dax::indelible::Order;
+use indelible_dax::{MediumKind, Reads};
 
 use super::reading;
 use crate::args::Stat;
@@ -28,6 +28,7 @@ pub fn run(args: Stat) -> Outcome {
             output.line(Json::object(|fields| {
                 fields.add("id", format!("{:032x}", store.id()).as_str());
                 fields.add("clean", report.clean);
+                fields.add("medium", short(store.kind()));
                 fields.add("capacity", geometry.capacity);
                 fields.add("write_unit", geometry.write_unit);
                 fields.add("erase_unit", geometry.erase_unit);
@@ -66,8 +67,8 @@ pub fn run(args: Stat) -> Outcome {
             return output.flush();
         }
         let media = match geometry.order {
-            Order::Unordered => "a plain file",
-            Order::Ordered => "the image of ordered media",
+            Order::Unordered => store.kind().to_string(),
+            Order::Ordered => "the image of ordered media".to_string(),
         };
         output.line(format_args!(
             "store     {} in {media}, write unit {}, erase unit {}, blank 0x{:02X}",
@@ -123,4 +124,13 @@ pub fn run(args: Stat) -> Outcome {
         }
         output.flush()
     })
+}
+
+fn short(kind: MediumKind) -> &'static str {
+    match kind {
+        MediumKind::File => "file",
+        MediumKind::FsDax => "fsdax",
+        MediumKind::DevDax => "devdax",
+        _ => "other",
+    }
 }

@@ -1,0 +1,262 @@
+//! Which medium a store is on, and how it is chosen.
+
+use std::fmt;
+use std::path::Path;
+
+#[cfg(target_os = "linux")]
+use indelible::Layout;
+use indelible::{Geometry, Medium};
+
+#[cfg(not(target_os = "linux"))]
+use crate::file::NotDax;
+#[cfg(target_os = "linux")]
+use crate::file::OsFile;
+use crate::file::{Access, FileError, FileMedium, RawFile, Reads};
+#[cfg(target_os = "linux")]
+use crate::pmem::{self, PmemMedium};
+
+/// What a medium is, which says what its durability rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MediumKind {
+    /// A plain file: `fdatasync`.
+    File,
+    /// A mapped file on a DAX file system: cache lines written back.
+    FsDax,
+    /// A mapped DAX device: cache lines written back.
+    DevDax,
+    /// Memory that is lost with the power: nothing is durable.
+    Volatile,
+}
+
+impl fmt::Display for MediumKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MediumKind::File => "a plain file",
+            MediumKind::FsDax => "persistent memory, a file on a DAX file system",
+            MediumKind::DevDax => "persistent memory, a DAX device",
+            MediumKind::Volatile => "volatile memory",
+        })
+    }
+}
+
+/// Which medium to use for a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediumChoice {
+    /// Persistent memory where the path leads to some, a plain file elsewhere.
+    /// [`HostMedium::kind`] says which it is.
+    #[default]
+    Auto,
+    /// A plain file, also on persistent memory.
+    File,
+    /// Persistent memory, or [`FileError::NotDax`].
+    Dax,
+    /// Memory that is lost with the power, never chosen by itself.
+    Volatile,
+}
+
+/// A medium that a [`HostStore`](crate::HostStore) can be opened on.
+pub trait HostMedium: Medium<Error = FileError> {
+    /// Takes over the geometry that the image on the medium names. Called
+    /// before anything is written.
+    ///
+    /// # Errors
+    /// [`FileError::Short`] where the medium is smaller than that: it was
+    /// truncated, or not copied whole.
+    fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError>;
+
+    /// What the medium may be used for.
+    fn access(&self) -> Access;
+
+    /// What the medium is.
+    fn kind(&self) -> MediumKind;
+}
+
+impl<F: RawFile> HostMedium for FileMedium<F> {
+    fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError> {
+        FileMedium::adopt(self, geometry)
+    }
+
+    fn access(&self) -> Access {
+        FileMedium::access(self)
+    }
+
+    fn kind(&self) -> MediumKind {
+        MediumKind::File
+    }
+}
+
+/// The medium of a path, whichever it is. Costs a branch a call, always the
+/// same; a [`HostStore`](crate::HostStore) over one of the media alone costs
+/// none.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AnyMedium {
+    /// A plain file.
+    File(FileMedium),
+    /// Persistent memory.
+    #[cfg(target_os = "linux")]
+    Pmem(PmemMedium),
+}
+
+macro_rules! each {
+    ($medium:expr, $it:ident => $call:expr) => {
+        match $medium {
+            AnyMedium::File($it) => $call,
+            #[cfg(target_os = "linux")]
+            AnyMedium::Pmem($it) => $call,
+        }
+    };
+}
+
+impl AnyMedium {
+    /// Opens and locks what is at a path.
+    ///
+    /// # Errors
+    /// [`FileError::NotDax`] where [`MediumChoice::Dax`] cannot be had, and
+    /// those of [`FileMedium::open`].
+    pub fn open(
+        path: impl AsRef<Path>,
+        access: Access,
+        reads: Reads,
+        choice: MediumChoice,
+    ) -> Result<Self, FileError> {
+        let path = path.as_ref();
+        match choice {
+            MediumChoice::File => FileMedium::open(path, access, reads).map(Self::File),
+            MediumChoice::Auto => Self::auto(path, access, reads),
+            #[cfg(target_os = "linux")]
+            MediumChoice::Dax => PmemMedium::open(path, access, reads).map(Self::Pmem),
+            #[cfg(target_os = "linux")]
+            MediumChoice::Volatile => PmemMedium::open_volatile(path, access).map(Self::Pmem),
+            #[cfg(not(target_os = "linux"))]
+            MediumChoice::Dax | MediumChoice::Volatile => Err(FileError::NotDax {
+                why: NotDax::System,
+                source: None,
+            }),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn auto(path: &Path, access: Access, reads: Reads) -> Result<Self, FileError> {
+        if pmem::device(path).is_some() {
+            return PmemMedium::open(path, access, reads).map(Self::Pmem);
+        }
+        let file = OsFile::open(path, access)?;
+        // Whatever is in the way of memory need not be in the way of a file.
+        if pmem::Mapping::probe(&file).is_err() {
+            return FileMedium::of_file(file, access, reads).map(Self::File);
+        }
+        let medium = PmemMedium::of_file(file, access, reads)?;
+        match Layout::read(&medium) {
+            // The image of a medium that keeps an order, which memory does not.
+            Ok(layout) if !pmem::holds(layout.geometry) => {
+                let file = medium.into_memory().into_file();
+                FileMedium::of_file(file, access, reads).map(Self::File)
+            }
+            _ => Ok(Self::Pmem(medium)),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn auto(path: &Path, access: Access, reads: Reads) -> Result<Self, FileError> {
+        FileMedium::open(path, access, reads).map(Self::File)
+    }
+
+    /// Creates a file of `geometry.capacity` bytes, allocated and blank, and
+    /// opens it. A DAX device exists, and is taken if no store is on it.
+    ///
+    /// Nothing is left behind where it fails.
+    ///
+    /// # Errors
+    /// As for [`FileMedium::create`] and [`AnyMedium::open`].
+    pub fn create(
+        path: impl AsRef<Path>,
+        geometry: Geometry,
+        choice: MediumChoice,
+    ) -> Result<Self, FileError> {
+        let path = path.as_ref();
+        #[cfg(target_os = "linux")]
+        if choice != MediumChoice::File && pmem::device(path).is_some() {
+            let mut medium = PmemMedium::open(path, Access::ReadWrite, Reads::Mapped)?;
+            if !matches!(Layout::read(&medium), Err(indelible::Error::NotAStore)) {
+                return Err(FileError::Exists);
+            }
+            medium.adopt(geometry)?;
+            return Ok(Self::Pmem(medium));
+        }
+        // As a file first: written whole by calls, so that its extents are
+        // there and no store into the mapping has to wait for one.
+        let created = FileMedium::create(path, geometry)?;
+        #[cfg(target_os = "linux")]
+        if choice != MediumChoice::File && (choice != MediumChoice::Auto || pmem::holds(geometry)) {
+            drop(created);
+            let opened = Self::open(path, Access::ReadWrite, Reads::Mapped, choice)
+                .and_then(|mut medium| medium.adopt(geometry).map(|()| medium));
+            if opened.is_err() {
+                // The first error counts.
+                let _ = std::fs::remove_file(path);
+            }
+            return opened;
+        }
+        Ok(Self::File(created))
+    }
+}
+
+impl HostMedium for AnyMedium {
+    fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError> {
+        each!(self, medium => medium.adopt(geometry))
+    }
+
+    fn access(&self) -> Access {
+        each!(self, medium => medium.access())
+    }
+
+    fn kind(&self) -> MediumKind {
+        each!(self, medium => medium.kind())
+    }
+}
+
+impl Medium for AnyMedium {
+    type Error = FileError;
+
+    #[inline]
+    fn geometry(&self) -> Geometry {
+        each!(self, medium => medium.geometry())
+    }
+
+    #[inline]
+    fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), FileError> {
+        each!(self, medium => medium.read(at, buf))
+    }
+
+    #[inline]
+    fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
+        each!(self, medium => medium.borrow(at, len))
+    }
+
+    #[inline]
+    fn will_read(&self, at: u64, len: usize) {
+        each!(self, medium => medium.will_read(at, len));
+    }
+
+    #[inline]
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
+        each!(self, medium => medium.write(at, bytes))
+    }
+
+    fn erase(&mut self, at: u64, len: u64) -> Result<(), FileError> {
+        each!(self, medium => medium.erase(at, len))
+    }
+
+    #[inline]
+    fn flush(&mut self) -> Result<(), FileError> {
+        each!(self, medium => medium.flush())
+    }
+
+    #[inline]
+    fn crc32c(&self, state: u32, bytes: &[u8]) -> u32 {
+        // Both by the same instruction.
+        !crc32c::crc32c_append(!state, bytes)
+    }
+}

@@ -1,0 +1,452 @@
+//! The real memory: mapped files on DAX file systems, and DAX devices.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+use super::processor::{self, Processor};
+use super::{Persist, WriteBack};
+use crate::MediumKind;
+use crate::file::{Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
+
+/// What is read by a call before it is first touched through the mapping.
+const WINDOW: usize = 32 << 10;
+
+/// Alignment of DAX devices that do not say theirs.
+const DEVICE_ALIGN: u64 = 2 << 20;
+
+/// Memory of a file or a device, mapped for as long as this lives, and locked.
+#[derive(Debug)]
+pub struct Mapping {
+    region: Region,
+    kind: MediumKind,
+    processor: Processor,
+    reads: Reads,
+    access: Access,
+    /// Windows that a call has read since the mapping was made, a bit each;
+    /// none where calls cannot read, or cannot fail.
+    probed: Option<Box<[AtomicU64]>>,
+    /// Holds the lock.
+    file: OsFile,
+}
+
+/// Mapped pages, unmapped in the end.
+#[derive(Debug)]
+struct Region {
+    begin: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a `Region` owns its mapping, which any thread may read, write and
+// unmap; `Mapping` changes memory through `&mut self` alone.
+unsafe impl Send for Region {}
+// SAFETY: what `Mapping` does with a shared reference only reads memory.
+unsafe impl Sync for Region {}
+
+impl Region {
+    fn map(file: &File, len: usize, access: Access, flags: MapFlags) -> Result<Self, Errno> {
+        let protection = match access {
+            Access::ReadWrite => ProtFlags::READ | ProtFlags::WRITE,
+            Access::ReadOnly => ProtFlags::READ,
+        };
+        let anywhere: *mut c_void = std::ptr::null_mut();
+        // SAFETY: a new mapping at an address that the system chooses takes
+        // nothing away from anyone.
+        let begin = unsafe { mmap(anywhere, len, protection, flags, file, 0)? };
+        let begin = NonNull::new(begin.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Self { begin, len })
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: these are what `mmap` was asked for and gave back, and no
+        // borrow of the memory outlives `self`. A failure leaves the mapping
+        // in place, which harms nobody.
+        let _ = unsafe { munmap(self.begin.as_ptr().cast(), self.len) };
+    }
+}
+
+impl Mapping {
+    /// Maps a file with `MAP_SYNC`, which the system grants only where a store
+    /// that is written back needs no call to be durable.
+    ///
+    /// # Errors
+    /// [`FileError::NotDax`] says why it was refused, and what the system
+    /// reports.
+    pub fn of_file(file: OsFile, access: Access, reads: Reads) -> Result<Self, FileError> {
+        let processor = Processor::detect().ok_or_else(|| refused(NotDax::Processor))?;
+        let size = size_of(&file)?;
+        // MAP_SHARED | MAP_SYNC would be granted everywhere, and ignored.
+        let flags = MapFlags::SHARED_VALIDATE | MapFlags::SYNC;
+        let region = Region::map(file.file(), size, access, flags)
+            .map_err(|error| why_refused(file.file(), error))?;
+        let windows = size.div_ceil(WINDOW).div_ceil(64);
+        let mapping = Self {
+            region,
+            kind: MediumKind::FsDax,
+            processor,
+            reads,
+            access,
+            probed: Some((0..windows).map(|_| AtomicU64::new(0)).collect()),
+            file,
+        };
+        if access == Access::ReadWrite {
+            mapping.settle()?;
+        }
+        Ok(mapping)
+    }
+
+    /// Whether [`Mapping::of_file`] would be refused, and why.
+    ///
+    /// # Errors
+    /// [`FileError::NotDax`].
+    pub fn probe(file: &OsFile) -> Result<(), FileError> {
+        Processor::detect().ok_or_else(|| refused(NotDax::Processor))?;
+        let flags = MapFlags::SHARED_VALIDATE | MapFlags::SYNC;
+        Region::map(file.file(), 4096, Access::ReadOnly, flags)
+            .map(drop)
+            .map_err(|error| why_refused(file.file(), error))
+    }
+
+    /// Maps a DAX device, such as `/dev/dax0.0`.
+    ///
+    /// # Errors
+    /// [`FileError::NotDax`], [`FileError::Locked`], and what the system
+    /// reports.
+    pub fn of_device(path: &Path, access: Access) -> Result<Self, FileError> {
+        let failed = |source| FileError::io(Operation::Open, 0, source);
+        let processor = Processor::detect().ok_or_else(|| refused(NotDax::Processor))?;
+        let about = device(path).ok_or_else(|| refused(NotDax::FileSystem))?;
+        let number = |name: &str| -> io::Result<u64> {
+            let text = std::fs::read_to_string(about.join(name))?;
+            text.trim().parse().map_err(io::Error::other)
+        };
+        let align = number("align").unwrap_or(DEVICE_ALIGN).max(4096);
+        let size = number("size").map_err(failed)? / align * align;
+        let size = usize::try_from(size).map_err(|error| failed(io::Error::other(error)))?;
+        if size == 0 {
+            return Err(FileError::Empty);
+        }
+        let file = OsFile::open_device(path, access)?;
+        let region = Region::map(file.file(), size, access, MapFlags::SHARED)
+            .map_err(|error| failed(error.into()))?;
+        let mut mapping = Self {
+            region,
+            kind: MediumKind::DevDax,
+            processor,
+            reads: Reads::Mapped,
+            access,
+            probed: None,
+            file,
+        };
+        if access == Access::ReadWrite {
+            // What a killed process stored may still be in the cache alone,
+            // and is read from there; nobody else knows which lines these are.
+            mapping.write_back(0, size);
+            mapping.fence();
+        }
+        Ok(mapping)
+    }
+
+    /// Maps a file whose memory is lost with the power, such as one in
+    /// `/dev/shm`, and does to it what would make it durable elsewhere.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn volatile(file: OsFile, access: Access) -> Result<Self, FileError> {
+        let processor = Processor::detect().ok_or_else(|| refused(NotDax::Processor))?;
+        let size = size_of(&file)?;
+        let region = Region::map(file.file(), size, access, MapFlags::SHARED)
+            .map_err(|error| FileError::io(Operation::Open, 0, error.into()))?;
+        Ok(Self {
+            region,
+            kind: MediumKind::Volatile,
+            processor,
+            reads: Reads::Mapped,
+            access,
+            probed: None,
+            file,
+        })
+    }
+
+    /// Takes the space for the whole file, for a store into a hole of a full
+    /// disk ends in `SIGBUS`, and makes durable what a killed process stored
+    /// and did not write back: the system knows those pages.
+    fn settle(&self) -> Result<(), FileError> {
+        self.file.reserve_all(self.region.len as u64)?;
+        self.file
+            .file()
+            .sync_data()
+            .map_err(|source| FileError::io(Operation::Flush, 0, source))
+    }
+
+    /// What the memory is.
+    #[must_use]
+    pub fn kind(&self) -> MediumKind {
+        self.kind
+    }
+
+    /// What lines are written back with.
+    #[must_use]
+    pub fn write_back_with(&self) -> WriteBack {
+        self.processor.write_back_instruction()
+    }
+
+    /// Writes no line back any more, for caches that are flushed by the
+    /// platform when power fails.
+    ///
+    /// # Errors
+    /// [`FileError::NotDax`] where a region of the machine is not known to
+    /// have such caches.
+    pub fn trust_caches(&mut self) -> Result<(), FileError> {
+        if !caches_are_durable(Path::new("/sys/bus/nd/devices")) {
+            return Err(refused(NotDax::Caches));
+        }
+        self.processor = self.processor.without_write_back();
+        Ok(())
+    }
+
+    /// Bytes in place, whether they can be read or not: a page that is
+    /// poisoned, or that is no longer in the file, ends the process with
+    /// `SIGBUS`. `None` beyond the end.
+    #[must_use]
+    #[inline]
+    pub fn borrow_unchecked(&self, at: usize, len: usize) -> Option<&[u8]> {
+        if at.checked_add(len)? > self.region.len {
+            return None;
+        }
+        // SAFETY: the range lies in the mapping, which lives as long as
+        // `self`; whatever changes the memory in this process takes `&mut
+        // self`, and the lock keeps other users of this crate from it.
+        Some(unsafe { std::slice::from_raw_parts(self.region.begin.as_ptr().add(at), len) })
+    }
+
+    /// Reads the windows of a range that no call has read yet.
+    #[inline]
+    fn probe_range(&self, at: usize, len: usize) -> io::Result<()> {
+        let Some(probed) = &self.probed else {
+            return Ok(());
+        };
+        if len == 0 {
+            return Ok(());
+        }
+        for window in at / WINDOW..=(at + len - 1) / WINDOW {
+            let bit = 1 << (window % 64);
+            // Relaxed: the bit says what this process has seen, and guards no
+            // other memory.
+            if probed[window / 64].load(Ordering::Relaxed) & bit == 0 {
+                self.probe_window(window)?;
+                probed[window / 64].fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn probe_window(&self, window: usize) -> io::Result<()> {
+        let begin = window * WINDOW;
+        let len = WINDOW.min(self.region.len - begin);
+        self.file.read_through(begin as u64, &mut vec![0; len])
+    }
+
+    /// The address of `len` bytes that may be changed.
+    #[inline]
+    fn target(&mut self, at: usize, len: usize) -> *mut u8 {
+        let end = at.checked_add(len);
+        assert!(
+            self.access == Access::ReadWrite && end.is_some_and(|end| end <= self.region.len),
+            "{len} bytes at {at} of {} are not to be changed",
+            self.region.len
+        );
+        self.region.begin.as_ptr().wrapping_add(at)
+    }
+
+    /// The file below, still locked.
+    #[must_use]
+    pub fn into_file(self) -> OsFile {
+        self.file
+    }
+}
+
+impl Persist for Mapping {
+    fn size(&self) -> usize {
+        self.region.len
+    }
+
+    #[inline]
+    fn line(&self) -> usize {
+        self.processor.line()
+    }
+
+    fn read(&self, at: usize, buf: &mut [u8]) -> io::Result<()> {
+        let positioned = self.reads == Reads::Positioned && self.kind != MediumKind::DevDax;
+        if positioned || self.probe_range(at, buf.len()).is_err() {
+            // Of a window that cannot be read, these bytes perhaps can.
+            return self.file.read_through(at as u64, buf);
+        }
+        match self.borrow_unchecked(at, buf.len()) {
+            Some(bytes) => buf.copy_from_slice(bytes),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn borrow(&self, at: usize, len: usize) -> Option<&[u8]> {
+        if self.reads == Reads::Positioned {
+            return None;
+        }
+        if at.checked_add(len)? > self.region.len {
+            return None;
+        }
+        self.probe_range(at, len).ok()?;
+        self.borrow_unchecked(at, len)
+    }
+
+    #[inline]
+    fn store(&mut self, at: usize, bytes: &[u8]) {
+        let target = self.target(at, bytes.len());
+        // SAFETY: the range is mapped for writing, in whole pages and so in
+        // whole words, and `&mut self` means that nobody borrows it.
+        unsafe { processor::store(target, bytes) }
+    }
+
+    fn stream(&mut self, at: usize, bytes: &[u8]) {
+        let line = self.line();
+        assert!(at.is_multiple_of(line) && bytes.len().is_multiple_of(line));
+        let target = self.target(at, bytes.len());
+        // SAFETY: the range is mapped for writing and, by `&mut self`, is
+        // borrowed by nobody; pages are aligned to lines, and so is `at`.
+        unsafe { self.processor.stream(target, bytes) }
+    }
+
+    #[inline]
+    fn write_back(&mut self, at: usize, len: usize) {
+        let target = self.target(at, len);
+        // SAFETY: the range is mapped, in whole pages.
+        unsafe { self.processor.write_back(target, len) }
+    }
+
+    #[inline]
+    fn fence(&mut self) {
+        self.processor.fence();
+    }
+
+    fn revive(&mut self, at: usize, len: usize) -> io::Result<()> {
+        let Err(error) = self.probe_range(at, len) else {
+            return Ok(());
+        };
+        if self.kind != MediumKind::FsDax {
+            return Err(error);
+        }
+        // Whole pages that are written by a call are cleared of poison by the
+        // driver; stores through the mapping do not clear it.
+        self.file.write_through(at as u64, &vec![0; len])?;
+        self.file.file().sync_data()?;
+        self.probe_range(at, len)
+    }
+}
+
+fn size_of(file: &OsFile) -> Result<usize, FileError> {
+    let failed = |source| FileError::io(Operation::Open, 0, source);
+    let size = file.size().map_err(failed)?;
+    match usize::try_from(size) {
+        Ok(0) => Err(FileError::Empty),
+        Ok(size) => Ok(size),
+        Err(error) => Err(failed(io::Error::other(error))),
+    }
+}
+
+fn refused(why: NotDax) -> FileError {
+    FileError::NotDax { why, source: None }
+}
+
+/// What the system meant when it refused to map a file with `MAP_SYNC`.
+fn why_refused(file: &File, error: Errno) -> FileError {
+    /// `TMPFS_MAGIC`.
+    const TMPFS: i64 = 0x0102_1994;
+
+    let why = match error {
+        Errno::OPNOTSUPP => {
+            let memory = rustix::fs::fstatfs(file).is_ok_and(|about| about.f_type as i64 == TMPFS);
+            if memory {
+                NotDax::Memory
+            } else {
+                NotDax::FileSystem
+            }
+        }
+        Errno::INVAL => NotDax::Kernel,
+        other => return FileError::io(Operation::Open, 0, other.into()),
+    };
+    FileError::NotDax {
+        why,
+        source: Some(error.into()),
+    }
+}
+
+/// Where the system describes a DAX device; `None` for anything else.
+pub(crate) fn device(path: &Path) -> Option<PathBuf> {
+    let about = std::fs::metadata(path).ok()?;
+    if !about.file_type().is_char_device() {
+        return None;
+    }
+    let (major, minor) = (
+        rustix::fs::major(about.rdev()),
+        rustix::fs::minor(about.rdev()),
+    );
+    let place = PathBuf::from(format!("/sys/dev/char/{major}:{minor}"));
+    let subsystem = std::fs::read_link(place.join("subsystem")).ok()?;
+    (subsystem.file_name()? == "dax").then_some(place)
+}
+
+/// Whether every region of persistent memory says that processor caches are
+/// written to it when power fails; there must be one.
+fn caches_are_durable(devices: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(devices) else {
+        return false;
+    };
+    let mut regions = entries
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"region"))
+        .map(|entry| std::fs::read_to_string(entry.path().join("persistence_domain")))
+        .peekable();
+    regions.peek().is_some()
+        && regions.all(|domain| domain.is_ok_and(|domain| domain.trim() == "cpu_cache"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_are_trusted_only_where_every_region_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let region = |name: &str, domain: Option<&str>| {
+            let place = folder.path().join(name);
+            std::fs::create_dir_all(&place).unwrap();
+            if let Some(domain) = domain {
+                std::fs::write(place.join("persistence_domain"), domain).unwrap();
+            }
+        };
+        assert!(!caches_are_durable(&folder.path().join("absent")));
+        assert!(!caches_are_durable(folder.path()));
+        region("namespace0.0", None);
+        assert!(!caches_are_durable(folder.path()));
+        region("region0", Some("cpu_cache\n"));
+        assert!(caches_are_durable(folder.path()));
+        region("region1", Some("memory_controller\n"));
+        assert!(!caches_are_durable(folder.path()));
+        region("region1", Some("cpu_cache\n"));
+        assert!(caches_are_durable(folder.path()));
+        region("region2", None);
+        assert!(!caches_are_durable(folder.path()));
+    }
+}

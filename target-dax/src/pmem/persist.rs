@@ -1,0 +1,53 @@
+//! The seam between the medium and the processor.
+
+use std::io;
+
+/// Memory whose stores become durable when their cache lines are written back
+/// and a fence follows.
+///
+/// [`Mapping`](super::Mapping) is the real one; a
+/// recorder models the cache in tests. Addresses
+/// are bytes from the beginning of the memory. A range beyond its end is a
+/// mistake of the caller and panics; [`PmemMedium`](super::PmemMedium) lets
+/// none through.
+pub trait Persist {
+    /// Bytes of memory.
+    fn size(&self) -> usize;
+
+    /// Bytes of a cache line, a power of two from 8.
+    fn line(&self) -> usize;
+
+    /// Fills `buf` from `at`.
+    ///
+    /// # Errors
+    /// What the system reports where the memory cannot be read.
+    fn read(&self, at: usize, buf: &mut [u8]) -> io::Result<()>;
+
+    /// Bytes in place, once it is known that they can be read; `None` where
+    /// they cannot, or have to be read by calls.
+    fn borrow(&self, at: usize, len: usize) -> Option<&[u8]>;
+
+    /// Stores `bytes` in the cache, each aligned 8-byte word at once. Durable
+    /// at any time, and for certain only once written back and fenced.
+    fn store(&mut self, at: usize, bytes: &[u8]);
+
+    /// Stores whole aligned lines past the cache; a fence alone makes them
+    /// durable.
+    fn stream(&mut self, at: usize, bytes: &[u8]);
+
+    /// Begins to write back each line that has a byte of the range.
+    fn write_back(&mut self, at: usize, len: usize);
+
+    /// Waits until all that was streamed or is being written back is durable.
+    fn fence(&mut self);
+
+    /// Makes memory readable again that the processor reports as lost, its
+    /// contents the byte 0. Called before an erase, with whole pages.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn revive(&mut self, at: usize, len: usize) -> io::Result<()> {
+        let _ = (at, len);
+        Ok(())
+    }
+}
