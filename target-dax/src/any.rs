@@ -1,6 +1,7 @@
 //! Which medium a store is on, and how it is chosen.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 #[cfg(target_os = "linux")]
@@ -11,7 +12,7 @@ use indelible::{Geometry, Medium};
 use crate::file::NotDax;
 #[cfg(target_os = "linux")]
 use crate::file::OsFile;
-use crate::file::{Access, FileError, FileMedium, RawFile, Reads};
+use crate::file::{Access, FileError, FileMedium, RawFile, Reads, Syncer};
 #[cfg(target_os = "linux")]
 use crate::pmem::{self, PmemMedium};
 
@@ -70,6 +71,25 @@ pub trait HostMedium: Medium<Error = FileError> {
 
     /// What the medium is.
     fn kind(&self) -> MediumKind;
+
+    /// The first half of a flush, where it has two: see
+    /// [`FileMedium::begin_flush`]. `None`, as by default, where a flush is
+    /// short, or has to be one.
+    ///
+    /// # Errors
+    /// As a flush's.
+    fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {
+        Ok(None)
+    }
+
+    /// The second half, with the outcome of [`Syncer::sync`].
+    ///
+    /// # Errors
+    /// As a flush's.
+    fn end_flush(&mut self, synced: io::Result<()>) -> Result<(), FileError> {
+        let _ = synced;
+        Ok(())
+    }
 }
 
 impl<F: RawFile> HostMedium for FileMedium<F> {
@@ -83,6 +103,14 @@ impl<F: RawFile> HostMedium for FileMedium<F> {
 
     fn kind(&self) -> MediumKind {
         MediumKind::File
+    }
+
+    fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {
+        FileMedium::begin_flush(self)
+    }
+
+    fn end_flush(&mut self, synced: io::Result<()>) -> Result<(), FileError> {
+        FileMedium::end_flush(self, synced)
     }
 }
 
@@ -214,6 +242,14 @@ impl HostMedium for AnyMedium {
 
     fn kind(&self) -> MediumKind {
         each!(self, medium => medium.kind())
+    }
+
+    fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {
+        each!(self, medium => HostMedium::begin_flush(medium))
+    }
+
+    fn end_flush(&mut self, synced: io::Result<()>) -> Result<(), FileError> {
+        each!(self, medium => HostMedium::end_flush(medium, synced))
     }
 }
 

@@ -36,11 +36,15 @@ pub mod file;
 pub mod host;
 #[cfg(target_os = "linux")]
 pub mod pmem;
+pub mod shared;
 
 pub use any::{AnyMedium, HostMedium, MediumChoice, MediumKind};
 pub use file::{Access, FileError, FileMedium, Reads};
 pub use host::{HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
 pub use indelible;
+pub use shared::{
+    Batch, OrderedSharedStore, SharedError, SharedScan, SharedStore, SharedTransaction,
+};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

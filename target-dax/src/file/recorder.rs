@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::RawFile;
+use super::{RawFile, Syncer};
 
 /// One call that changed or synced a file, or a mark of the test's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,32 @@ impl Journal {
         self.tape().fault = Some((calls, kind));
     }
 
+    /// Fails where it was told to.
+    fn fault(&self) -> io::Result<()> {
+        let mut tape = self.tape();
+        match tape.fault {
+            Some((0, kind)) => {
+                tape.fault = None;
+                Err(kind.into())
+            }
+            Some((calls, kind)) => {
+                tape.fault = Some((calls - 1, kind));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn sync(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.fault()?;
+        if self.tape().syncs_dropped {
+            return Ok(());
+        }
+        sync()?;
+        self.tape().events.push(Event::Sync);
+        Ok(())
+    }
+
     /// Makes every later `fdatasync` do nothing and leave no trace, as if the
     /// call had been deleted from the program.
     pub fn drop_syncs(&self) {
@@ -111,21 +137,6 @@ impl<F: RawFile> Recorder<F> {
     pub fn new(file: F, journal: Journal) -> Self {
         Self { file, journal }
     }
-
-    fn fault(&self) -> io::Result<()> {
-        let mut tape = self.journal.tape();
-        match tape.fault {
-            Some((0, kind)) => {
-                tape.fault = None;
-                Err(kind.into())
-            }
-            Some((calls, kind)) => {
-                tape.fault = Some((calls - 1, kind));
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 impl<F: RawFile> RawFile for Recorder<F> {
@@ -142,7 +153,7 @@ impl<F: RawFile> RawFile for Recorder<F> {
     }
 
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.fault()?;
+        self.journal.fault()?;
         self.file.write_at(at, bytes)?;
         self.journal.tape().events.push(Event::Write {
             at,
@@ -152,13 +163,13 @@ impl<F: RawFile> RawFile for Recorder<F> {
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
-        self.fault()?;
-        if self.journal.tape().syncs_dropped {
-            return Ok(());
-        }
-        self.file.sync_data()?;
-        self.journal.tape().events.push(Event::Sync);
-        Ok(())
+        let Self { file, journal } = self;
+        journal.sync(|| file.sync_data())
+    }
+
+    fn syncer(&self) -> Option<Syncer> {
+        let (syncer, journal) = (self.file.syncer()?, self.journal.clone());
+        Some(Syncer::new(move || journal.sync(|| syncer.sync())))
     }
 }
 
