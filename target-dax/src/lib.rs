@@ -42,6 +42,7 @@ pub use any::{AnyMedium, HostMedium, MediumChoice, MediumKind};
 pub use file::{Access, FileError, FileMedium, Reads};
 pub use host::{HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
 pub use indelible;
+pub use shared::sharded::{ShardedOpenError, ShardedSetup, ShardedStore};
 pub use shared::{
     Batch, OrderedSharedStore, SharedError, SharedScan, SharedStore, SharedTransaction,
 };

@@ -41,6 +41,7 @@ impl<T: Clone + Default> Lender<T> {
     }
 
     /// Lends what a vector holds, each to one borrower.
+    #[allow(clippy::mut_from_ref)] // As an arena.
     fn keep(&self, values: Vec<T>) -> &mut [T] {
         let mut lent = NonNull::from(Box::leak(values.into_boxed_slice()));
         let mut all = self.lent.lock().unwrap_or_else(PoisonError::into_inner);

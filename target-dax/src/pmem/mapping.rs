@@ -372,11 +372,11 @@ fn refused(why: NotDax) -> FileError {
 /// What the system meant when it refused to map a file with `MAP_SYNC`.
 fn why_refused(file: &File, error: Errno) -> FileError {
     /// `TMPFS_MAGIC`.
-    const TMPFS: i64 = 0x0102_1994;
+    const TMPFS: i128 = 0x0102_1994;
 
     let why = match error {
         Errno::OPNOTSUPP => {
-            let memory = rustix::fs::fstatfs(file).is_ok_and(|about| about.f_type as i64 == TMPFS);
+            let memory = rustix::fs::fstatfs(file).is_ok_and(|about| i128::from(about.f_type) == TMPFS);
             if memory {
                 NotDax::Memory
             } else {

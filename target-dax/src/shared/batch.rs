@@ -4,8 +4,9 @@ use std::ops::Range;
 
 /// What a change does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum What {
-    Put,
+    Put = 1,
     Create,
     Update,
     Delete,
@@ -39,7 +40,7 @@ impl<'c> Change<'c> {
         }
     }
 
-    fn number(self, number: u64) -> Self {
+    pub(crate) fn number(self, number: u64) -> Self {
         Self { number, ..self }
     }
 

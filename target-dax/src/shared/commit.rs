@@ -41,8 +41,8 @@ impl<'w> Work<'w> {
 }
 
 /// Why a batch was not staged.
-struct Refusal {
-    error: StoreError,
+pub(super) struct Refusal {
+    pub error: StoreError,
     /// Whether some of its changes were, so that they have to be taken back.
     partly: bool,
 }
@@ -86,11 +86,14 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
     /// left for another one.
     fn commit_some(&self, group: &mut Group<'_>, first: usize) -> usize {
         let mut guard = self.lock();
-        let Some(owned) = guard.as_mut() else {
-            group.results[first..].fill_with(|| Some(Err(SharedError::Closed)));
-            return group.works.len();
+        let open = guard.as_mut().ok_or(SharedError::Closed);
+        let store = match self.may_write().and(open) {
+            Ok(owned) => owned.get_mut(),
+            Err(error) => {
+                group.results[first..].fill_with(|| Some(Err(error.clone())));
+                return group.works.len();
+            }
         };
-        let store = owned.get_mut();
         let end = group.stage(store, first);
         if let Err(error) = self.flush(guard) {
             let error = Arc::new(error);
@@ -132,7 +135,7 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
     }
 }
 
-fn flush_failed(cause: crate::FileError) -> StoreError {
+pub(super) fn flush_failed(cause: crate::FileError) -> StoreError {
     Error::Medium {
         operation: indelible::Operation::Flush,
         at: 0,
@@ -196,7 +199,7 @@ fn too_much(error: &StoreError) -> bool {
     )
 }
 
-fn stage<I: HostIndex<'static>, M: HostMedium>(
+pub(super) fn stage<I: HostIndex<'static>, M: HostMedium>(
     store: &mut HostStore<'static, I, M>,
     work: Work<'_>,
 ) -> Result<Done, Refusal> {

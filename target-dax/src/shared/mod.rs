@@ -19,16 +19,18 @@ mod error;
 mod owned;
 mod queue;
 mod scan;
+pub mod sharded;
 mod sync;
 mod transaction;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indelible::{Committed, HashIndex, LogSpan, Maintained, Report, Room, Saving, Stats};
 
 use crate::file::{Access, Reads};
-use crate::host::{HostIndex, HostStore, OpenError, read_value};
+use crate::host::{HostIndex, HostStore, OpenError, StoreError, read_value};
 use crate::{AnyMedium, HostMedium};
 
 pub use batch::Batch;
@@ -88,6 +90,9 @@ struct Inner<I: HostIndex<'static>, M: HostMedium> {
     /// `None` once it is closed. Who writes to it leads the queue.
     store: RwLock<Option<Owned<I, M>>>,
     queue: Queue,
+    /// Nothing more is written: a transaction over several shards failed, and
+    /// only opening all of them again tells what became of it.
+    halted: AtomicBool,
 }
 
 type Guarded<'g, I, M> = RwLockWriteGuard<'g, Option<Owned<I, M>>>;
@@ -140,6 +145,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
             inner: Arc::new(Inner {
                 store: RwLock::new(Some(owned)),
                 queue: Queue::default(),
+                halted: AtomicBool::new(false),
             }),
         }
     }
@@ -302,6 +308,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
     pub fn maintain(&self, budget: u32) -> Result<Maintained, SharedError> {
         let _lead = self.inner.queue.lead();
         let mut guard = self.inner.lock();
+        self.inner.may_write()?;
         let owned = guard.as_mut().ok_or(SharedError::Closed)?;
         Ok(owned.get_mut().maintain(budget)?)
     }
@@ -334,8 +341,20 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
         whatever(self.store.write())
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, Option<Owned<I, M>>> {
+        whatever(self.store.read())
+    }
+
+    /// Asked by who leads.
+    fn may_write(&self) -> Result<(), SharedError> {
+        match self.halted.load(Ordering::Acquire) {
+            true => Err(StoreError::Poisoned.into()),
+            false => Ok(()),
+        }
+    }
+
     fn with<T>(&self, read: impl FnOnce(&HostStore<'static, I, M>) -> T) -> Result<T, SharedError> {
-        let guard: RwLockReadGuard<'_, _> = whatever(self.store.read());
+        let guard = self.read();
         let owned = guard.as_ref().ok_or(SharedError::Closed)?;
         Ok(read(owned.get()))
     }

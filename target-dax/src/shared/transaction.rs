@@ -10,15 +10,58 @@ use super::{Inner, SharedError, SharedStore};
 use crate::HostMedium;
 use crate::host::{HostIndex, StoreError, read_value};
 
-/// A transaction of a [`SharedStore`]: reads see what it did before. Nothing
-/// of it reaches the store before it is committed.
-pub struct SharedTransaction<'t, I: HostIndex<'static>, M: HostMedium> {
-    inner: &'t Inner<I, M>,
+/// What a transaction reads: what is committed, and stays so as long as it has
+/// the lead.
+pub(super) trait Reads {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedError>;
+    fn has(&self, key: &[u8]) -> Result<bool, SharedError>;
+    fn tail(&self, log: usize) -> Result<u64, SharedError>;
+}
+
+impl<I: HostIndex<'static>, M: HostMedium> Reads for Inner<I, M> {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SharedError> {
+        let read = self.with(|store| {
+            let view = store.committed();
+            read_value(|buf| view.get(key, buf))
+        });
+        Ok(read??)
+    }
+
+    fn has(&self, key: &[u8]) -> Result<bool, SharedError> {
+        Ok(self.with(|store| store.committed().contains(key))??)
+    }
+
+    fn tail(&self, log: usize) -> Result<u64, SharedError> {
+        let span = self.with(|store| store.committed().get_head_tail_and_capacity(log));
+        Ok(span??.tail)
+    }
+}
+
+/// A transaction: reads see what it did before. Nothing of it reaches the
+/// store before it is committed.
+pub struct SharedTransaction<'t> {
+    reads: &'t dyn Reads,
     batch: Batch,
     /// What it made of the keys that it changed.
     changed: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// Bytes appended to logs so far.
     appended: HashMap<usize, u64>,
+}
+
+impl<'t> SharedTransaction<'t> {
+    pub(super) fn new(reads: &'t dyn Reads) -> Self {
+        Self {
+            reads,
+            batch: Batch::new(),
+            changed: HashMap::new(),
+            appended: HashMap::new(),
+        }
+    }
+
+    /// All that it changed.
+    pub(super) fn into_batch(self) -> Batch {
+        self.batch
+    }
 }
 
 impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
@@ -48,24 +91,19 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
     /// waits for ever.
     pub fn transaction<T, E: From<SharedError>>(
         &self,
-        change: impl FnOnce(&mut SharedTransaction<'_, I, M>) -> Result<T, E>,
+        change: impl FnOnce(&mut SharedTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let lead = self.inner.queue.lead();
-        let mut transaction = SharedTransaction {
-            inner: &self.inner,
-            batch: Batch::new(),
-            changed: HashMap::new(),
-            appended: HashMap::new(),
-        };
+        let mut transaction = SharedTransaction::new(&*self.inner);
         let value = change(&mut transaction)?;
-        let batch = transaction.batch;
+        let batch = transaction.into_batch();
         let along = lead.take_along();
         self.inner.commit_group(Work::Many(&batch), &along.0)?;
         Ok(value)
     }
 }
 
-impl<I: HostIndex<'static>, M: HostMedium> SharedTransaction<'_, I, M> {
+impl SharedTransaction<'_> {
     /// A key's value, `None` where the key is absent.
     ///
     /// # Errors
@@ -74,11 +112,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedTransaction<'_, I, M> {
         if let Some(value) = self.changed.get(key) {
             return Ok(value.clone());
         }
-        let read = self.inner.with(|store| {
-            let view = store.committed();
-            read_value(|buf| view.get(key, buf))
-        });
-        Ok(read??)
+        self.reads.value(key)
     }
 
     /// Whether a key is present.
@@ -89,7 +123,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedTransaction<'_, I, M> {
         if let Some(value) = self.changed.get(key) {
             return Ok(value.is_some());
         }
-        Ok(self.inner.with(|store| store.committed().contains(key))??)
+        self.reads.has(key)
     }
 
     /// Creates a key or replaces its value.
@@ -134,10 +168,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedTransaction<'_, I, M> {
     /// # Errors
     /// [`Error::InvalidLog`]. What the log has no room for the commit refuses.
     pub fn append(&mut self, log: usize, data: &[u8]) -> Result<u64, SharedError> {
-        let span = |store: &crate::HostStore<'static, I, M>| {
-            store.committed().get_head_tail_and_capacity(log)
-        };
-        let tail = self.inner.with(span)??.tail;
+        let tail = self.reads.tail(log)?;
         let appended = self.appended.entry(log).or_default();
         let position = tail + *appended;
         *appended += data.len() as u64;
