@@ -3,72 +3,13 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::io;
-
-use common::Random;
-use indelible_dax::file::{self, CrashStates, Event, Journal, RawFile, Recorder};
-use indelible_dax::host::StoreError;
+use common::judge::{Contents, Left, Work, budget, fresh, recover, seed, work_on};
+use indelible_dax::file::{self, CrashStates, Event, Journal, Recorder};
 use indelible_dax::indelible::Geometry;
-use indelible_dax::{Access, FileMedium, HostMemory, HostStore, OpenError, Setup};
-
-/// A file in memory: what a crash left, to be recovered from.
-#[derive(Clone)]
-struct Left(Vec<u8>);
-
-impl RawFile for Left {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        buf.copy_from_slice(&self.0[at as usize..at as usize + buf.len()]);
-        Ok(())
-    }
-    fn view(&self) -> Option<&[u8]> {
-        Some(&self.0)
-    }
-    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-    fn sync_data(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use indelible_dax::{Access, FileMedium, HostMemory, HostStore};
 
 type Recorded<'a> =
     HostStore<'a, indelible_dax::indelible::HashIndex<'a>, FileMedium<Recorder<Left>>>;
-type Recovered<'a> = HostStore<'a, indelible_dax::indelible::HashIndex<'a>, FileMedium<Left>>;
-
-/// All that a store holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Contents {
-    keys: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Heads and what is from there.
-    logs: Vec<(u64, Vec<u8>)>,
-}
-
-fn contents<F: RawFile>(
-    store: &HostStore<'_, indelible_dax::indelible::HashIndex<'_>, FileMedium<F>>,
-) -> Result<Contents, StoreError> {
-    let mut contents = Contents::default();
-    let mut buffer = vec![0; store.key_max()];
-    let mut scan = store.scan(b"");
-    while let Some(entry) = scan.next(&mut buffer)? {
-        contents.keys.insert(entry.key.to_vec(), Vec::new());
-    }
-    for (key, value) in &mut contents.keys {
-        *value = store.get(key)?.unwrap_or_default();
-    }
-    for log in 0..store.layout().logs as usize {
-        let span = store.get_head_tail_and_capacity(log)?;
-        let mut bytes = vec![0; (span.tail - span.head) as usize];
-        store.read(log, span.head, &mut bytes)?;
-        contents.logs.push((span.head, bytes));
-    }
-    Ok(contents)
-}
-
 /// A run of transactions: what the store held after each, and the journal.
 struct Run {
     image: Vec<u8>,
@@ -79,23 +20,8 @@ struct Run {
 
 /// Sets a store up and works on it, with a mark after each transaction that
 /// was acknowledged.
-/// What a run does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Work {
-    /// Small puts, deletes, appends and trims, some in transactions.
-    Mixed,
-    /// Files of all sizes, a few at a time, as `import` puts them.
-    Import,
-}
-
 fn run(geometry: Geometry, work: Work, transactions: usize, drop_syncs: bool, seed: u64) -> Run {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store");
-    Setup::image(geometry)
-        .logs(&[4096, 4096])
-        .create(&path)
-        .unwrap();
-    let image = std::fs::read(&path).unwrap();
+    let image = fresh(geometry);
     let journal = Journal::new();
     let memory = HostMemory::new();
     let mut store: Recorded<'_> = HostStore::open_with(&memory, || {
@@ -106,99 +32,15 @@ fn run(geometry: Geometry, work: Work, transactions: usize, drop_syncs: bool, se
     if drop_syncs {
         journal.drop_syncs();
     }
-    let mut random = Random(seed | 1);
-    let mut states = vec![contents(&store).unwrap()];
-    for number in 1..=transactions {
-        let mut now = states.last().unwrap().clone();
-        let steps = [1, 1, 1, 2, 5][random.below(5) as usize];
-        for step in 0..steps {
-            if work == Work::Import {
-                let key = format!("folder {}/file {number}.{step}", random.below(3)).into_bytes();
-                let len = match random.below(10) {
-                    0 => 20_000 + random.below(20_000),
-                    1 | 2 => 2_000 + random.below(4_000),
-                    _ => random.below(500),
-                };
-                let value = random.bytes(len as usize);
-                store.tentatively_put(&key, &value).unwrap();
-                now.keys.insert(key, value);
-                continue;
-            }
-            let key = format!("key {}", random.below(12)).into_bytes();
-            match random.below(8) {
-                0..4 => {
-                    let len = [0, 3, 20, 64, 150, 700][random.below(6) as usize];
-                    let value = random.bytes(len);
-                    store.tentatively_put(&key, &value).unwrap();
-                    now.keys.insert(key, value);
-                }
-                4 => {
-                    if now.keys.remove(&key).is_some() {
-                        store.tentatively_delete(&key).unwrap();
-                    }
-                }
-                step => {
-                    let log = (step % 2) as usize;
-                    let (head, bytes) = &mut now.logs[log];
-                    if bytes.len() > 3000 {
-                        let cut = bytes.len() - 100;
-                        store
-                            .tentatively_advance_head(log, *head + cut as u64)
-                            .unwrap();
-                        bytes.drain(..cut);
-                        *head += cut as u64;
-                    }
-                    let len = 1 + random.below(200) as usize;
-                    let more = random.bytes(len);
-                    store.tentatively_append(log, &more).unwrap();
-                    bytes.extend(more);
-                }
-            }
-        }
-        store.commit().unwrap();
-        if number % 5 == 0 {
-            store.maintain(2).unwrap();
-        }
-        journal.mark(number as u64);
-        states.push(now);
-    }
-    assert_eq!(contents(&store).unwrap(), *states.last().unwrap());
+    let states = work_on(&mut store, work, transactions, seed, |number| {
+        journal.mark(number);
+    });
     Run {
         image,
         geometry,
         states,
         events: journal.events(),
     }
-}
-
-/// Opens what a crash left, and says after how many transactions it is.
-fn recover(run: &Run, left: &[u8]) -> Result<usize, String> {
-    let mut left = Left(left.to_vec());
-    // Twice: the first recovery must leave a store that opens as well.
-    let mut found = None;
-    for _ in 0..2 {
-        let memory = HostMemory::new();
-        let opened: Result<Recovered<'_>, OpenError> = HostStore::open_with(&memory, || {
-            FileMedium::over(left.clone(), run.geometry, Access::ReadWrite)
-        });
-        let mut store = opened.map_err(|error| error.to_string())?;
-        let now = contents(&store).map_err(|error| format!("{error}; {:?}", store.report()))?;
-        // States repeat where a transaction changed nothing.
-        let place = run.states.iter().rposition(|state| *state == now);
-        let place = place.ok_or("it is after no transaction, but between two")?;
-        if found.is_some_and(|before| before != place) {
-            return Err("the second recovery finds something else".to_string());
-        }
-        found = Some(place);
-        store
-            .put(b"after the crash", b"works")
-            .map_err(|error| error.to_string())?;
-        store
-            .delete(b"after the crash")
-            .map_err(|error| error.to_string())?;
-        left = store.medium().raw().clone();
-    }
-    found.ok_or_else(String::new)
 }
 
 /// The writes around a mark, and which of their words a crash left: `n` new,
@@ -244,7 +86,7 @@ fn explore(run: &Run, budget: u64, seed: u64, by_sectors: bool) -> Result<file::
         if wrong.is_some() {
             return;
         }
-        match recover(run, left) {
+        match recover(run.geometry, &run.states, left) {
             Ok(found) if found as u64 >= acknowledged => {}
             Ok(found) => {
                 wrong = Some(format!(
@@ -261,23 +103,6 @@ fn explore(run: &Run, budget: u64, seed: u64, by_sectors: bool) -> Result<file::
         }
     });
     wrong.map_or(Ok(visited), Err)
-}
-
-/// States visited at a time between syncs; `INDELIBLE_STATES` sets another.
-fn budget(otherwise: u64) -> u64 {
-    let budget = std::env::var("INDELIBLE_STATES").ok();
-    budget
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(otherwise)
-}
-
-fn seed() -> u64 {
-    let seed = std::env::var("INDELIBLE_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or(0x1D3_11B1E);
-    println!("INDELIBLE_SEED={seed}");
-    seed
 }
 
 #[test]

@@ -176,9 +176,9 @@ impl<F: RawFile> RawFile for Recorder<F> {
 /// A piece of the file that is written whole, and what it held in turn since
 /// the last sync: old first.
 #[derive(Debug)]
-struct Piece {
-    at: usize,
-    values: Vec<Vec<u8>>,
+pub(crate) struct Piece {
+    pub(crate) at: usize,
+    pub(crate) values: Vec<Vec<u8>>,
 }
 
 /// All files that a power cut during a recorded run can leave.
@@ -263,10 +263,14 @@ impl<'e> CrashStates<'e> {
                 Event::Mark(number) => mark = *number,
                 Event::Sync => {
                     visited.epochs += 1;
-                    let all =
-                        self.visit_epoch(&pieces, budget, &mut random, &mut visited, |image| {
-                            check(image, mark);
-                        });
+                    let all = visit_pieces(
+                        &self.image,
+                        &pieces,
+                        budget,
+                        &mut random,
+                        &mut visited,
+                        |image| check(image, mark),
+                    );
                     if !all {
                         visited.visited += self.visit_writes(&writes, |image| check(image, mark));
                     }
@@ -332,82 +336,82 @@ impl<'e> CrashStates<'e> {
         }
         1 << writes.len()
     }
+}
 
-    /// Visits states piece by piece; returns whether these were all.
-    fn visit_epoch(
-        &self,
-        pieces: &[Piece],
-        budget: u64,
-        random: &mut u64,
-        visited: &mut Visited,
-        mut check: impl FnMut(&[u8]),
-    ) -> bool {
-        let changed: Vec<&Piece> = pieces
-            .iter()
-            .filter(|piece| piece.values.len() > 1)
-            .collect();
-        let states: f64 = changed
-            .iter()
-            .map(|piece| piece.values.len() as f64)
-            .product();
-        visited.states += states;
-        let mut image = self.image.clone();
-        let mut visit = |choice: &[usize]| {
-            for (piece, value) in changed.iter().zip(choice) {
-                let value = &piece.values[*value];
-                image[piece.at..piece.at + value.len()].copy_from_slice(value);
-            }
-            visited.visited += 1;
-            check(&image);
-        };
-        let mut choice = vec![0; changed.len()];
-        if states <= budget as f64 {
+/// Visits states piece by piece; returns whether these were all.
+pub(crate) fn visit_pieces(
+    image: &[u8],
+    pieces: &[Piece],
+    budget: u64,
+    random: &mut u64,
+    visited: &mut Visited,
+    mut check: impl FnMut(&[u8]),
+) -> bool {
+    let changed: Vec<&Piece> = pieces
+        .iter()
+        .filter(|piece| piece.values.len() > 1)
+        .collect();
+    let states: f64 = changed
+        .iter()
+        .map(|piece| piece.values.len() as f64)
+        .product();
+    visited.states += states;
+    let mut image = image.to_vec();
+    let mut visit = |choice: &[usize]| {
+        for (piece, value) in changed.iter().zip(choice) {
+            let value = &piece.values[*value];
+            image[piece.at..piece.at + value.len()].copy_from_slice(value);
+        }
+        visited.visited += 1;
+        check(&image);
+    };
+    let mut choice = vec![0; changed.len()];
+    if states <= budget as f64 {
+        loop {
+            visit(&choice);
+            // Counts on, each digit in the base of its piece.
+            let mut digit = 0;
             loop {
-                visit(&choice);
-                // Counts on, each digit in the base of its piece.
-                let mut digit = 0;
-                loop {
-                    let Some(piece) = changed.get(digit) else {
-                        return true;
-                    };
-                    choice[digit] += 1;
-                    if choice[digit] < piece.values.len() {
-                        break;
-                    }
-                    choice[digit] = 0;
-                    digit += 1;
-                }
-            }
-        }
-        let newest: Vec<usize> = changed.iter().map(|piece| piece.values.len() - 1).collect();
-        visit(&choice);
-        visit(&newest);
-        let mut left = budget.saturating_sub(2);
-        let step = (2 * changed.len() as u64).div_ceil((left / 2).max(1)) as usize;
-        for one in (0..changed.len()).step_by(step.max(1)) {
-            choice[one] = newest[one];
-            visit(&choice);
-            choice[one] = 0;
-            let mut missing = newest.clone();
-            missing[one] = 0;
-            visit(&missing);
-            left = left.saturating_sub(2);
-        }
-        for _ in 0..left {
-            // From nearly none to nearly all.
-            let share = next(random) % 1000;
-            for (chosen, piece) in choice.iter_mut().zip(&changed) {
-                let values = piece.values.len() as u64;
-                *chosen = if next(random) % 1000 < share {
-                    (1 + next(random) % (values - 1)) as usize
-                } else {
-                    0
+                let Some(piece) = changed.get(digit) else {
+                    return true;
                 };
+                choice[digit] += 1;
+                if choice[digit] < piece.values.len() {
+                    break;
+                }
+                choice[digit] = 0;
+                digit += 1;
             }
-            visit(&choice);
         }
-        false
     }
+    let newest: Vec<usize> = changed.iter().map(|piece| piece.values.len() - 1).collect();
+    visit(&choice);
+    visit(&newest);
+    let mut left = budget.saturating_sub(2);
+    let step = (2 * changed.len() as u64).div_ceil((left / 2).max(1)) as usize;
+    for one in (0..changed.len()).step_by(step.max(1)) {
+        choice[one] = newest[one];
+        visit(&choice);
+        choice[one] = 0;
+        let mut missing = newest.clone();
+        missing[one] = 0;
+        visit(&missing);
+        left = left.saturating_sub(2);
+    }
+    for _ in 0..left {
+        // From nearly none to nearly all.
+        let share = next(random) % 1000;
+        for (chosen, piece) in choice.iter_mut().zip(&changed) {
+            let values = piece.values.len() as u64;
+            *chosen = if next(random) % 1000 < share {
+                (1 + next(random) % (values - 1)) as usize
+            } else {
+                0
+            };
+        }
+        visit(&choice);
+    }
+    false
 }
 
 /// Every choice among this many whole writes is visited.

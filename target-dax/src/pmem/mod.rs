@@ -52,6 +52,7 @@ mod lines;
 mod mapping;
 mod persist;
 mod processor;
+mod recorder;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -67,6 +68,7 @@ pub use mapping::Mapping;
 pub(crate) use mapping::device;
 pub use persist::Persist;
 pub use processor::WriteBack;
+pub use recorder::{LineEvent, LineJournal, LineRecorder, LineStates, Misuse};
 
 /// Runs of this many bytes and more are stored past the cache.
 pub const STREAM_MIN: usize = 1024;
@@ -77,7 +79,7 @@ static BLANK: [u8; BLANK_CHUNK] = [0; BLANK_CHUNK];
 
 /// Persistent memory as a medium. See the [module](self).
 ///
-/// The memory below it is a [`Mapping`], or a recorder in tests.
+/// The memory below it is a [`Mapping`], or a [`LineRecorder`] in tests.
 #[derive(Debug)]
 pub struct PmemMedium<P: Persist = Mapping> {
     memory: P,
@@ -168,7 +170,7 @@ impl PmemMedium {
 
 impl<P: Persist> PmemMedium<P> {
     /// A medium over memory of another kind: the way in for a
-    /// recorder.
+    /// [`LineRecorder`].
     ///
     /// # Errors
     /// [`FileError::Short`] where the memory is smaller than the geometry;

@@ -6,7 +6,7 @@ use std::io;
 /// and a fence follows.
 ///
 /// [`Mapping`](super::Mapping) is the real one; a
-/// recorder models the cache in tests. Addresses
+/// [`LineRecorder`](super::LineRecorder) models the cache in tests. Addresses
 /// are bytes from the beginning of the memory. A range beyond its end is a
 /// mistake of the caller and panics; [`PmemMedium`](super::PmemMedium) lets
 /// none through.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod judge;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
