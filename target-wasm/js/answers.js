@@ -1,11 +1,8 @@
 // What was applied for other tabs, so that a message sent again after the
 // leading tab went away is answered and not applied once more. It is written in
 // the same commit as the changes that it is about.
-import { DELETE, Ops, SET } from "./codec.js";
+import { DELETE, LEDGER, Ops, SET, text } from "./codec.js";
 import { pack } from "./errors.js";
-
-/** The key that it is written at. No text is these bytes. */
-export const LEDGER = new Uint8Array([0xff, 0x74]);
 
 const none = new Uint8Array(0);
 
@@ -18,7 +15,11 @@ export class Answers {
   load(engine) {
     const left = engine.get(LEDGER);
     this.#stored = left !== undefined;
-    this.#clients = left ? JSON.parse(new TextDecoder().decode(left)) : {};
+    try {
+      this.#clients = left ? JSON.parse(text(left)) : {};
+    } catch {
+      this.#clients = {}; // Something else wrote it, where this package was not.
+    }
   }
 
   get clients() {

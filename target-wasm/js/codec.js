@@ -13,23 +13,60 @@ export function bytes(data, what) {
   throw fault("type", `${what} must be a string or bytes, not ${data === null ? "null" : typeof data}`);
 }
 
-/** Up to this many bytes the decoder's call costs more than what it does. */
-const SHORT = 128;
+/** Where the engine notes what was applied for other tabs. No text is these bytes. */
+export const LEDGER = new Uint8Array([0xff, 0x74]);
 
-function ascii(data) {
-  for (let i = 0; i < data.length; i++) if (data[i] > 127) return "";
-  return String.fromCharCode.apply(null, data);
+/** Strings stay strings: they are encoded in place. */
+export const data = (value, what) => (typeof value === "string" ? value : bytes(value, what));
+
+/** A caller's key, as `data`. */
+export function key(value) {
+  if (typeof value === "string") return value;
+  const key = bytes(value, "a key");
+  if (compare(key, LEDGER) === 0) throw fault("key_reserved", "the key of the bytes ff 74 is the store's own");
+  return key;
 }
 
-/** What a caller gets: the bytes, or the text that they are. */
-export function decode(data, as) {
-  if (as === "bytes" || data === undefined) return data;
+/** Up to this many bytes the decoder's call costs more than what it does. */
+const SHORT = 96;
+
+/** The text of some of the bytes. */
+export function text(data, from = 0, to = data.length) {
+  return (to - from <= SHORT && ascii(data, from, to)) || utf8(data.subarray(from, to));
+}
+
+/** Short ASCII, eight characters at a time; nothing where there is more to it. */
+function ascii(data, from, to) {
+  let text = "";
+  for (; from + 8 <= to; from += 8) {
+    const a = data[from];
+    const b = data[from + 1];
+    const c = data[from + 2];
+    const d = data[from + 3];
+    const e = data[from + 4];
+    const f = data[from + 5];
+    const g = data[from + 6];
+    const h = data[from + 7];
+    if ((a | b | c | d | e | f | g | h) > 127) return "";
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; from < to; from++) {
+    if (data[from] > 127) return "";
+    text += String.fromCharCode(data[from]);
+  }
+  return text;
+}
+
+function utf8(data) {
   try {
-    return (data.length <= SHORT && ascii(data)) || decoder.decode(data);
+    return decoder.decode(data);
   } catch (cause) {
     throw fault("not_text", 'the bytes are no UTF-8 text: ask for "bytes"', { cause });
   }
 }
+
+/** What a caller gets: the bytes, or the text that they are. */
+export const decode = (data, as) => (as === "bytes" || data === undefined ? data : text(data));
 
 /** Says whether `as` is one of the two encodings. */
 export function encoding(as, otherwise) {

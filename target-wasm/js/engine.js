@@ -2,10 +2,11 @@
 // worker over a file, in Node over a file, and anywhere over memory.
 //
 // A medium is `{ size, created?, read(at, bytes), write(at, bytes), flush(),
-// close() }`. Each throws where it fails, also for what was short. `created`
-// says that nothing was ever written to it. `replace(size, bytes)`, where it is
-// there, exchanges the whole content, all or nothing.
+// replace(size, runs), close() }`. Each throws where it fails, also for what was
+// short. `created` says that nothing was ever written to it. `replace` exchanges
+// the content, all or nothing: `size` bytes, and in them runs of `[at, bytes]`.
 import init, { Handle, initSync } from "../dist/indelible.js";
+import { APPEND, CLEAR, DELETE, HEAD, LEDGER, SET, compare, position, text } from "./codec.js";
 import { coded, finding } from "./codes.js";
 import { fault } from "./errors.js";
 import { openMemory } from "./medium-memory.js";
@@ -74,7 +75,9 @@ export class Store {
   #handle = new Handle();
   #port;
   #inside = false;
-  #bytes = new Uint8Array();
+  // Views of the engine's memory. When that grows they are left with no length.
+  #memory = new Uint8Array();
+  #room = new Uint8Array();
 
   /** Use `Store.open`. */
   constructor(medium) {
@@ -155,25 +158,19 @@ export class Store {
   #keep() {
     const runs = this.#port.held;
     this.#port.held = undefined;
-    if (this.medium.replace) return this.medium.replace(this.medium.size, runs);
-    for (const [at, bytes] of runs) this.medium.write(at, bytes);
-    this.medium.flush();
+    this.medium.replace(this.medium.size, runs);
   }
 
   // Calls: arguments into the engine's memory, answers out of it.
 
-  #view(at, length) {
-    return new Uint8Array(wasm.memory.buffer, at, length);
-  }
-
   /** Memory of the engine with room for `length` bytes of input. */
   #input(length) {
-    length = Math.max(length, 256);
-    const at = this.#handle.input(length);
-    if (this.#bytes.byteOffset !== at || this.#bytes.buffer !== wasm.memory.buffer || this.#bytes.length < length) {
-      this.#bytes = new Uint8Array(wasm.memory.buffer, at, length);
+    if (this.#room.length <= length) {
+      const size = Math.max(length + 1, 1024);
+      const at = this.#handle.input(size);
+      this.#room = new Uint8Array(wasm.memory.buffer, at, size);
     }
-    return this.#bytes;
+    return this.#room;
   }
 
   /** Puts bytes, or a string's, into the input; where they end. */
@@ -210,20 +207,26 @@ export class Store {
     return coded(number, [handle.figure(1), handle.figure(2), handle.figure(3)], cause && { cause });
   }
 
+  /** The engine's memory. */
+  #all() {
+    if (this.#memory.length === 0) this.#memory = new Uint8Array(wasm.memory.buffer);
+    return this.#memory;
+  }
+
   /** The bytes of the last answer, copied. */
   #answer() {
     const at = this.#handle.at();
-    return this.#view(at, this.#handle.length()).slice();
+    return this.#all().slice(at, at + this.#handle.length());
   }
 
   // Keys and values.
 
-  /** The value of a key, `undefined` where there is none. */
-  get(key) {
+  /** The value of a key, as bytes or "text"; `undefined` where there is none. */
+  get(key, as) {
     const length = this.#done(this.#handle.get(this.#put(0, key)));
     if (length === ABSENT) return undefined;
     const at = this.#handle.at();
-    return new Uint8Array(wasm.memory.buffer).slice(at, at + length);
+    return as === "text" ? text(this.#all(), at, at + length) : this.#all().slice(at, at + length);
   }
 
   has(key) {
@@ -232,7 +235,7 @@ export class Store {
 
   /** How many keys there are. */
   get size() {
-    return this.#handle.size();
+    return this.#handle.size() - (this.has(LEDGER) ? 1 : 0);
   }
 
   /** Whether a transaction is open. */
@@ -242,47 +245,21 @@ export class Store {
 
   /** Durable when it returns; in a transaction, when that is committed. */
   set(key, value) {
-    this.#one(1, key, value);
+    const middle = this.#put(0, key);
+    const end = this.#put(middle, value);
+    this.#done(this.#handle.one(SET, middle, end - middle, this.#inside));
   }
 
   /** Whether the key was there. */
   delete(key) {
-    return this.#one(2, key, "") === 1;
+    this.#done(this.#handle.one(DELETE, this.#put(0, key), 0, this.#inside));
+    return this.#handle.figure(0) === 1;
   }
 
   /** Deletes every key; how many there were. */
   clear() {
-    return this.#one(3, "", "");
-  }
-
-  /** One operation, alone or in the open transaction; its answer. */
-  #one(kind, key, value, log) {
-    const middle = this.#put(8, key);
-    const end = this.#put(middle, value);
-    const into = this.#bytes;
-    const [a, b] = [log ?? middle - 8, end - middle];
-    if (a > 0xffff) throw this.#tooLong(a, log);
-    into[0] = kind;
-    into[1] = 0;
-    into[2] = a;
-    into[3] = a >> 8;
-    into[4] = b;
-    into[5] = b >> 8;
-    into[6] = b >> 16;
-    into[7] = b >> 24;
-    if (!this.#inside) {
-      this.#done(this.#handle.batch(end));
-      return this.#results()[1];
-    }
-    this.#done(this.#handle.apply(end));
-    const [code, ...rest] = this.#results();
-    if (code) throw coded(code, rest);
-    return rest[0];
-  }
-
-  #tooLong(number, log) {
-    const { keyMax, logs } = this.about;
-    return log === undefined ? coded(6, [number, keyMax]) : coded(14, [number, logs]);
+    this.#done(this.#handle.one(CLEAR, 0, 0, this.#inside));
+    return this.#handle.figure(0);
   }
 
   #results() {
@@ -293,19 +270,6 @@ export class Store {
   /** Applies encoded operations in the open transaction; a result for each. */
   apply(ops) {
     this.#done(this.#handle.apply(this.#put(0, ops)));
-    return this.#decode(ops);
-  }
-
-  /** Applies encoded operations and commits, all or nothing. */
-  batch(ops) {
-    if (this.isOpen) throw coded(25, []);
-    const answer = this.#handle.batch(this.#put(0, ops));
-    if (answer === FAILED) {
-      const error = this.#error();
-      const rows = this.#handle.length() / 32;
-      error.index = Math.max(0, rows - 1);
-      throw error;
-    }
     return this.#decode(ops);
   }
 
@@ -354,86 +318,50 @@ export class Store {
    * One page of keys in order: `{ keys, values, done }`. Ends at `limit` entries
    * or about `bytes` bytes of them; `done` where there is nothing behind.
    */
-  scan({ gte, gt, lt, lte, prefix, reverse = false, limit = 0xffffffff, values = true, bytes = 65536 } = {}) {
-    const [from, end] = bounds({ gte, gt, lt, lte, prefix });
+  scan(range = {}) {
+    const { reverse = false, limit = 0xffffffff, values = true, bytes = 65536 } = range;
+    const [from, end] = bounds(range);
     const middle = this.#put(0, from);
     const last = end && this.#put(middle, end);
     const count = this.#done(
       this.#handle.scan(middle, end ? last - middle : -1, reverse, values, Math.min(limit, 0xffffffff), bytes),
     );
-    const done = this.#handle.figure(0) === 0;
-    return { ...entries(this.#answer(), count, values), done };
-  }
-
-  /** Every entry of a range, `[key, value]`; the store may change meanwhile. */
-  *entries(range = {}) {
-    yield* this.#walk({ ...range, values: true }, (keys, values, i) => [keys[i], values[i]]);
-  }
-
-  /** Every key of a range. */
-  *keys(range = {}) {
-    yield* this.#walk({ ...range, values: false }, (keys, _, i) => keys[i]);
-  }
-
-  *#walk({ limit = Infinity, ...range }, shape) {
-    for (;;) {
-      const { keys, values, done } = this.scan({ ...range, limit });
-      for (let i = 0; i < keys.length; i++) yield shape(keys, values, i);
-      limit -= keys.length;
-      if (done || limit <= 0 || keys.length === 0) return;
-      if (range.reverse) range = { ...range, lt: keys.at(-1), lte: undefined };
-      else range = { ...range, gt: keys.at(-1), gte: undefined };
-    }
+    const page = { ...entries(this.#answer(), count, values), done: this.#handle.figure(0) === 0 };
+    const hidden = page.keys.findIndex((key) => compare(key, LEDGER) === 0);
+    if (hidden < 0) return page;
+    page.keys.splice(hidden, 1);
+    page.values.splice(hidden, 1);
+    // Alone on its page it would end the walk.
+    if (page.keys.length || page.done) return page;
+    return this.scan({ ...range, ...(range.reverse ? { lte: undefined, lt: LEDGER } : { gte: undefined, gt: LEDGER }) });
   }
 
   // Logs.
 
   /** Adds bytes to a log; the position of the first of them. */
   append(log, data) {
-    return this.#one(4, "", data, log);
+    this.#done(this.#handle.one(APPEND, log, this.#put(0, data), this.#inside));
+    return this.#handle.figure(0);
   }
 
-  /** `length` bytes of a log from a position; by default all that there are. */
-  read(log, position, length) {
-    if (position === undefined || length === undefined) {
-      const { head, tail } = this.span(log);
-      position ??= head;
-      length ??= Math.max(0, tail - position);
-    }
-    this.#done(this.#handle.read(log, position, length));
+  /** `length` bytes of a log from a position; by default from the head up to the tail. */
+  read(log, from, length) {
+    const { head, tail } = this.span(log);
+    from ??= head;
+    length ??= Math.max(0, tail - from);
+    this.#done(this.#handle.read(log, from, length));
     return this.#answer();
   }
 
   /** Gives up the bytes of a log before a position. */
-  advanceHead(log, position) {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(position), true);
-    this.#one(5, "", bytes, log);
+  advanceHead(log, to) {
+    this.#done(this.#handle.one(HEAD, log, this.#put(0, position(to)), this.#inside));
   }
 
   span(log) {
     const handle = this.#handle;
     this.#done(handle.span(log));
     return { head: handle.figure(0), tail: handle.figure(1), capacity: handle.figure(2) };
-  }
-
-  /** A log by itself. */
-  log(number) {
-    const store = this;
-    return {
-      append: (data) => store.append(number, data),
-      read: (position, length) => store.read(number, position, length),
-      advanceHead: (position) => store.advanceHead(number, position),
-      get head() {
-        return store.span(number).head;
-      },
-      get tail() {
-        return store.span(number).tail;
-      },
-      get capacity() {
-        return store.span(number).capacity;
-      },
-    };
   }
 
   // The whole store.
@@ -488,11 +416,6 @@ export class Store {
     this.#done(this.#handle.accept_damage());
   }
 
-  /** Reclaims room ahead of need, in idle time; whether there is more to do. */
-  maintain(steps = 16) {
-    return this.#done(this.#handle.maintain(steps)) === 1;
-  }
-
   /** The whole image, as it is on the medium: a store for every build of Indelible. */
   export() {
     if (this.isOpen) throw coded(25, []);
@@ -509,43 +432,14 @@ export class Store {
     this.#exchange(image);
   }
 
-  /** Makes the store anew, empty. */
-  factoryReset(options = {}) {
-    if (this.isOpen) throw coded(25, []);
-    const logs = options.logs ?? this.#capacities();
-    const segmentSize = options.segmentSize ?? this.about.segmentSize;
-    const fresh = Store.open(openMemory(options.size ?? this.medium.size), { ...options, logs, segmentSize });
-    const image = fresh.export();
-    fresh.close();
-    this.#exchange(image);
-  }
-
-  #capacities() {
-    return Array.from({ length: this.about.logs }, (_, log) => this.span(log).capacity);
-  }
-
   #exchange(image) {
     const { medium } = this;
-    if (medium.replace) {
-      medium.replace(image.length, [[0, image]]);
-    } else {
-      if (image.length > medium.size) {
-        throw coded(20, [image.length, medium.size]);
-      }
-      medium.write(0, image);
-      if (image.length < medium.size) medium.write(image.length, new Uint8Array(medium.size - image.length));
-      medium.flush();
-    }
+    medium.replace(image.length, [[0, image]]);
     medium.created = false;
     this.#handle.free();
     this.#handle = new Handle();
+    this.#room = new Uint8Array();
     this.#open({});
-  }
-
-  /** Gives up the engine's memory without a close, as a power cut does; the medium stays open. */
-  abandon() {
-    this.#handle.free();
-    this.#handle = new Handle();
   }
 
   /** Closes store and medium. What was not committed is given up. */
@@ -556,18 +450,13 @@ export class Store {
       this.medium.close();
     }
   }
-
-  [Symbol.dispose ?? "dispose"]() {
-    this.close();
-  }
 }
 
 /** Opens an image for reading and checks all of it; the findings. */
 function verify(image) {
   const store = Store.open(openMemory(image), { readOnly: true });
   try {
-    const checked = store.check();
-    return { ...checked, findings: [...checked.findings] };
+    return store.check();
   } finally {
     store.close();
   }
@@ -608,11 +497,6 @@ function successor(prefix) {
   const next = prefix.slice(0, last + 1);
   next[last]++;
   return next;
-}
-
-function compare(a, b) {
-  for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
-  return a.length - b.length;
 }
 
 /** The keys and values of a page. */

@@ -104,10 +104,8 @@ class FileMedium {
     const handle = this.#handle;
     const found = handle.getSize();
     if (found === 0 || found % BLOCK === 1) {
-      handle.truncate(0);
-      handle.truncate(round(wanted) - BLOCK + 1);
       this.created = true;
-      return round(wanted);
+      return this.#make(round(wanted));
     }
     const [magic, size, base, end] = found > BLOCK ? read(handle, found - NOTE, NOTE) : [];
     if (magic === MAGIC && end <= found - NOTE && base <= end && size <= base) {
@@ -115,6 +113,21 @@ class FileMedium {
       return size;
     }
     return found;
+  }
+
+  /** A blank file but for its last byte. It is written, so that no commit waits for the system to find room for it. */
+  #make(size) {
+    const handle = this.#handle;
+    const length = size - BLOCK + 1;
+    try {
+      handle.truncate(0);
+      handle.truncate(length);
+      const blank = new Uint8Array(Math.min(length, 1 << 20));
+      for (let at = 0; at < length; at += blank.length) whole("write", handle, at, blank.subarray(0, length - at));
+    } catch (error) {
+      throw translate(error);
+    }
+    return size;
   }
 
   /** Copies the runs to their places. May be cut anywhere, and be done again. */

@@ -1,7 +1,5 @@
 // The engine's side: messages that have arrived together run as one commit.
-import { compare, decode } from "./codec.js";
 import { fault, pack } from "./errors.js";
-import { LEDGER } from "./answers.js";
 
 /** How long a transaction may keep others waiting, in milliseconds. */
 const PATIENCE = 10_000;
@@ -234,29 +232,13 @@ const changes = ({ message }) => message.w || message.solo;
 const lost = () =>
   fault("transaction_lost", "the transaction kept others waiting too long, or the tab that led went away: nothing of it was applied");
 
-const same = (key) => compare(key, LEDGER) === 0;
-
-/** What a message can ask. The key of the answers is not shown. */
+/** What a message can ask. */
 const reads = {
-  g: (engine, key, as) => decode(engine.get(key), as),
+  g: (engine, key, as) => engine.get(key, as),
   h: (engine, key) => engine.has(key),
-  n: (engine) => engine.size - (engine.has(LEDGER) ? 1 : 0),
-  s(engine, range) {
-    const page = engine.scan(range);
-    const at = page.keys.findIndex(same);
-    if (at >= 0) {
-      page.keys.splice(at, 1);
-      page.values?.splice(at, 1);
-      // Alone on its page it would end the walk.
-      if (!page.keys.length && !page.done) return reads.s(engine, { ...range, lte: undefined, lt: LEDGER });
-    }
-    return page;
-  },
-  l(engine, log, from, length) {
-    const { head, tail } = engine.span(log);
-    const at = from ?? head;
-    return engine.read(log, at, length ?? Math.max(0, tail - at));
-  },
+  n: (engine) => engine.size,
+  s: (engine, range) => engine.scan(range),
+  l: (engine, log, from, length) => engine.read(log, from, length),
   p: (engine, log) => engine.span(log),
   c: (engine) => engine.check(),
   v: (engine) => engine.stats(),

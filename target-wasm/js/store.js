@@ -1,6 +1,6 @@
 // The asynchronous store: what pages and Node see. It knows no medium and no
 // thread, only a port that takes messages and answers them in order.
-import { APPEND, CLEAR, DELETE, HEAD, Ops, SET, bytes, decode, encoding, position, range, whole } from "./codec.js";
+import { APPEND, CLEAR, DELETE, HEAD, Ops, SET, bytes, data, decode, encoding, key, position, range, whole } from "./codec.js";
 import { fault, unpack } from "./errors.js";
 import { Transaction } from "./transaction.js";
 import { walk } from "./walk.js";
@@ -43,24 +43,24 @@ export class Store {
     return this.#info.report;
   }
 
-  get(key, as) {
-    return this.#reading(() => ["g", data(key, "a key"), encoding(as, this.#values)]);
+  get(name, as) {
+    return this.#reading(() => ["g", key(name), encoding(as, this.#values)]);
   }
 
-  has(key) {
-    return this.#reading(() => ["h", data(key, "a key")]);
+  has(name) {
+    return this.#reading(() => ["h", key(name)]);
   }
 
   size() {
     return this.#reading(() => ["n"]);
   }
 
-  set(key, value) {
-    return this.#change(() => [SET, data(key, "a key"), data(value, "a value")]);
+  set(name, value) {
+    return this.#change(() => [SET, key(name), data(value, "a value")]);
   }
 
-  delete(key) {
-    return this.#change(() => [DELETE, data(key, "a key"), none]);
+  delete(name) {
+    return this.#change(() => [DELETE, key(name), none]);
   }
 
   clear() {
@@ -207,9 +207,6 @@ export class Store {
     yield* walk(read, wanted, values, (key, value) => shape(decode(key, as.keys), decode(value, as.values)));
   }
 }
-
-/** Strings stay strings: they are encoded into the message itself. */
-const data = (value, what) => (typeof value === "string" ? value : bytes(value, what));
 
 const settle = ({ resolve, reject }, value) => (value?.fault ? reject(unpack(value.fault)) : resolve(value));
 

@@ -1,10 +1,9 @@
 // The synchronous store: for code that runs in a worker anyway, and for Node.
 // Every call is done when it returns, every change durable.
-import { bytes, decode, encoding, range, whole } from "./codec.js";
+import { bytes, data, decode, encoding, key, range, whole } from "./codec.js";
 import { fault } from "./errors.js";
+import { pages } from "./walk.js";
 
-/** Entries that are fetched at once when a range is walked. */
-const PAGE = 256;
 const disposal = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 
 export class SyncStore {
@@ -39,25 +38,25 @@ export class SyncStore {
     return this.#info.report;
   }
 
-  get(key, as) {
-    return decode(this.#alive().get(data(key, "a key")), encoding(as, this.#values));
+  get(name, as) {
+    return this.#alive().get(key(name), encoding(as, this.#values));
   }
 
-  has(key) {
-    return this.#alive().has(data(key, "a key"));
+  has(name) {
+    return this.#alive().has(key(name));
   }
 
   size() {
     return this.#alive().size;
   }
 
-  set(key, value) {
-    this.#alive().set(data(key, "a key"), data(value, "a value"));
+  set(name, value) {
+    this.#alive().set(key(name), data(value, "a value"));
   }
 
   /** Says whether it was there. */
-  delete(key) {
-    return this.#alive().delete(data(key, "a key"));
+  delete(name) {
+    return this.#alive().delete(key(name));
   }
 
   clear() {
@@ -81,10 +80,9 @@ export class SyncStore {
     return {
       append: (value) => this.#alive().append(number, data(value, "what is appended")),
       read: (from, length, as = "bytes") => {
-        const { head, tail } = this.#alive().span(number);
-        const at = from === undefined ? head : whole(from, "a position");
-        const count = length === undefined ? Math.max(0, tail - at) : whole(length, "a length");
-        return decode(this.#engine.read(number, at, count), encoding(as));
+        if (from !== undefined) whole(from, "a position");
+        if (length !== undefined) whole(length, "a length");
+        return decode(this.#alive().read(number, from, length), encoding(as));
       },
       advanceHead: (to) => this.#alive().advanceHead(number, whole(to, "a position")),
       state: () => this.#alive().span(number),
@@ -143,20 +141,14 @@ export class SyncStore {
     const wanted = range(options);
     const keys = encoding(options?.keys, this.#keys);
     const as = encoding(options?.values, this.#values);
-    let left = wanted.limit;
-    for (let from = wanted; left > 0; ) {
-      const page = this.#alive().scan({ ...from, values, limit: Math.min(left, PAGE) });
+    const asked = pages(wanted, values);
+    for (let ask = asked.next(); !ask.done; ) {
+      const page = this.#alive().scan(ask.value);
       for (let i = 0; i < page.keys.length; i++) {
         const key = decode(page.keys[i], keys);
         yield values ? [key, decode(page.values[i], as)] : key;
       }
-      left -= page.keys.length;
-      const last = page.keys.at(-1);
-      if (page.done || !last) return;
-      from = wanted.reverse ? { ...wanted, lte: undefined, lt: last } : { ...wanted, gte: undefined, gt: last };
+      ask = asked.next(page);
     }
   }
 }
-
-/** Strings stay strings: the engine encodes them in place. */
-const data = (value, what) => (typeof value === "string" ? value : bytes(value, what));

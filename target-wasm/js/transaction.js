@@ -3,7 +3,7 @@
 // takes the store's hold: until it ends, nobody else writes, in this tab or
 // another. So transactions are serializable; whoever reads without one sees
 // what was last committed.
-import { APPEND, CLEAR, DELETE, HEAD, Ops, SET, bytes, compare, decode, encoding, position, range, whole, within } from "./codec.js";
+import { APPEND, CLEAR, DELETE, HEAD, Ops, SET, bytes, compare, decode, encoding, key, position, range, whole, within } from "./codec.js";
 import { fault, unpack } from "./errors.js";
 import { walk } from "./walk.js";
 
@@ -44,26 +44,26 @@ export class Transaction {
     }
   }
 
-  async get(key, as) {
-    key = bytes(key, "a key");
+  async get(name, as) {
+    name = bytes(key(name));
     as = encoding(as, this.#as.values);
-    const changed = this.#change(key);
-    return changed ? decode(changed.value, as) : this.#read(["g", key, as]);
+    const changed = this.#change(name);
+    return changed ? decode(changed.value, as) : this.#read(["g", name, as]);
   }
 
-  async has(key) {
-    key = bytes(key, "a key");
-    const changed = this.#change(key);
-    return changed ? changed.value !== undefined : this.#read(["h", key]);
+  async has(name) {
+    name = bytes(key(name));
+    const changed = this.#change(name);
+    return changed ? changed.value !== undefined : this.#read(["h", name]);
   }
 
-  async set(key, value) {
-    this.#put(bytes(key, "a key").slice(), bytes(value, "a value").slice());
+  async set(name, value) {
+    this.#put(bytes(key(name)).slice(), bytes(value, "a value").slice());
   }
 
   /** Does not say whether it was there: that would take a message. */
-  async delete(key) {
-    this.#put(bytes(key, "a key").slice());
+  async delete(name) {
+    this.#put(bytes(key(name)).slice());
   }
 
   async clear() {

@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 use crate::codes::{code, item_row};
 use crate::engine::{Engine, EngineError, Options};
 use crate::image::{Failed, Port};
-use crate::ops::Results;
+use crate::ops::{Op, Results};
 use indelible::Hit;
 
 /// There is no such thing.
@@ -229,15 +229,15 @@ impl Handle {
         })
     }
 
-    /// Applies operations and commits: all of them or none. The answer is as of
-    /// `apply`, up to the one that failed.
-    pub fn batch(&mut self, length: usize) -> i32 {
+    /// One operation: its kind and numbers as in `ops`, the input is its key and
+    /// what follows. In a transaction where `staged`, else durable. Figure 0 is
+    /// its answer.
+    pub fn one(&mut self, kind: u8, a: usize, b: usize, staged: bool) -> i32 {
         self.with(|engine, handle| {
-            handle.results.0.clear();
-            let ops = handle.input.get(..length).unwrap_or_default();
-            let done = engine.batch(ops, &mut handle.results);
-            handle.answer_results();
-            done.map(|()| 0)
+            if let Some((op, _)) = Op::read(kind, a, b, &handle.input) {
+                handle.figures[0] = engine.one(&op, staged)?;
+            }
+            Ok(0)
         })
     }
 
@@ -388,11 +388,6 @@ impl Handle {
     /// Accepts damage.
     pub fn accept_damage(&mut self) -> i32 {
         self.with(|engine, _| engine.accept_damage().map(|()| 0))
-    }
-
-    /// Reclaims room ahead of need; 1 where there is more to do.
-    pub fn maintain(&mut self, steps: u32) -> i32 {
-        self.with(|engine, _| engine.maintain(steps).map(i32::from))
     }
 
     /// The image is the answer.

@@ -170,7 +170,11 @@ impl<P: Port> Engine<P> {
             return Ok(());
         }
         let count = Ops(ops).count().saturating_mul(FRAMING);
-        let bytes = u64::try_from(ops.len().saturating_add(count)).unwrap_or(u64::MAX);
+        self.reserve(ops.len().saturating_add(count))
+    }
+
+    fn reserve(&mut self, bytes: usize) -> Result<(), EngineError> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let wanted = bytes.max(headroom(&self.store.layout()));
         if self.store.room().record_bytes < wanted {
             return Ok(());
@@ -222,7 +226,21 @@ impl<P: Port> Engine<P> {
         self.commit()
     }
 
-    /// One operation, durable when it returns.
+    /// One operation, durable when it returns; or `staged`: in the open
+    /// transaction, or in one that it opens.
+    ///
+    /// # Errors
+    /// Its own, and the port's.
+    pub fn one(&mut self, op: &Op<'_>, staged: bool) -> Result<f64, EngineError> {
+        if !staged {
+            return self.alone(op);
+        }
+        if !self.store.in_transaction() {
+            self.reserve(0)?;
+        }
+        self.stage(op)
+    }
+
     fn alone(&mut self, op: &Op<'_>) -> Result<f64, EngineError> {
         match *op {
             Op::Set { key, value } => self.growing(|store| store.put(key, value)).map(|()| 0.0),
@@ -239,7 +257,6 @@ impl<P: Port> Engine<P> {
         }
     }
 
-    /// One operation of a transaction.
     fn stage(&mut self, op: &Op<'_>) -> Result<f64, EngineError> {
         match *op {
             Op::Set { key, value } => self

@@ -53,6 +53,32 @@ pub enum Op<'o> {
     },
 }
 
+impl<'o> Op<'o> {
+    /// The operation of a kind whose key and value are the first bytes, and the
+    /// bytes behind them.
+    #[must_use]
+    pub fn read(kind: u8, a: usize, b: usize, bytes: &'o [u8]) -> Option<(Self, &'o [u8])> {
+        let keyed = !matches!(kind, APPEND | ADVANCE_HEAD);
+        let (key, rest) = bytes.split_at_checked(if keyed { a } else { 0 })?;
+        let (value, rest) = rest.split_at_checked(b)?;
+        let op = match kind {
+            1 => Op::Set { key, value },
+            2 => Op::Delete { key },
+            3 => Op::Clear,
+            APPEND => Op::Append {
+                log: a,
+                data: value,
+            },
+            ADVANCE_HEAD => Op::AdvanceHead {
+                log: a,
+                head: u64::from_le_bytes(*value.first_chunk()?),
+            },
+            _ => return None,
+        };
+        Some((op, rest))
+    }
+}
+
 /// Operations one after the other; ends at the first that is none.
 #[derive(Clone, Copy, Debug)]
 pub struct Ops<'o>(pub &'o [u8]);
@@ -61,32 +87,13 @@ impl<'o> Iterator for Ops<'o> {
     type Item = Op<'o>;
 
     fn next(&mut self) -> Option<Op<'o>> {
-        let (head, rest) = self.0.split_first_chunk::<HEAD>()?;
+        let (head, bytes) = self.0.split_first_chunk::<HEAD>()?;
         let [kind, _, a0, a1, b @ ..] = *head;
         let a = usize::from(u16::from_le_bytes([a0, a1]));
         let b = usize::try_from(u32::from_le_bytes(b)).ok()?;
-        let keyed = if matches!(kind, APPEND | ADVANCE_HEAD) {
-            0
-        } else {
-            a
-        };
-        let (key, rest) = rest.split_at_checked(keyed)?;
-        let (value, rest) = rest.split_at_checked(b)?;
+        let (op, rest) = Op::read(kind, a, b, bytes)?;
         self.0 = rest;
-        match kind {
-            1 => Some(Op::Set { key, value }),
-            2 => Some(Op::Delete { key }),
-            3 => Some(Op::Clear),
-            APPEND => Some(Op::Append {
-                log: a,
-                data: value,
-            }),
-            ADVANCE_HEAD => Some(Op::AdvanceHead {
-                log: a,
-                head: u64::from_le_bytes(*value.first_chunk()?),
-            }),
-            _ => None,
-        }
+        Some(op)
     }
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Store, loadEngine } from "../js/engine.js";
 import { openFile } from "../js/medium-file.js";
 import { openMemory } from "../js/medium-memory.js";
+import { pages } from "../js/walk.js";
 
 await loadEngine(readFileSync(new URL("../dist/indelible.wasm", import.meta.url)));
 export { Store, openFile, openMemory };
@@ -55,9 +56,25 @@ export function watched(size) {
       seen.flushes++;
       medium.flush();
     },
+    replace(size, runs) {
+      medium.replace(size, runs);
+    },
     close() {},
   };
 }
+
+/** Every entry of a range, `[key, value]`. */
+export function* entriesOf(store, { limit = Infinity, ...range } = {}, values = true) {
+  const asked = pages({ ...range, limit }, values);
+  for (let ask = asked.next(); !ask.done; ) {
+    const page = store.scan(ask.value);
+    for (let i = 0; i < page.keys.length; i++) yield [page.keys[i], page.values[i]];
+    ask = asked.next(page);
+  }
+}
+
+/** Every key of a range. */
+export const keysOf = (store, range) => [...entriesOf(store, range, false)].map(([key]) => key);
 
 /** Power is gone. */
 export class Cut extends Error {}
