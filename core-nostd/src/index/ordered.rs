@@ -113,14 +113,21 @@ impl OrderedNode {
     }
 
     /// The first place from `from` on whose entry is not less than the probe,
-    /// and whether it is equal.
+    /// and whether it is equal. One that is `known` to be equal is found without
+    /// asking.
     fn search<E>(
         &self,
         from: usize,
         prefix: u64,
+        known: Option<Loc>,
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<(usize, bool), E> {
         let (mut low, mut high) = self.ties(from, prefix);
+        if let Some(known) = known
+            && let Some(place) = (low..high).find(|at| loc_of(self.get(*at)) == known)
+        {
+            return Ok((place, true));
+        }
         while low < high {
             let middle = low.midpoint(high);
             match compare(loc_of(self.get(middle)))? {
@@ -627,6 +634,7 @@ impl<'a> OrderedIndex<'a> {
     fn descend<E>(
         &self,
         probe: &Probe,
+        known: Option<Loc>,
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<(Path, Option<Entry>), E> {
         let mut path = Path::default();
@@ -643,7 +651,7 @@ impl<'a> OrderedIndex<'a> {
             if !equal {
                 // An inner node's first entry decides nothing.
                 let from = usize::from(less || !leaf);
-                (place, equal) = node.search(from, probe.prefix, compare)?;
+                (place, equal) = node.search(from, probe.prefix, known, compare)?;
                 if !leaf && !equal {
                     place = place.saturating_sub(1);
                     less |= place > 0;
@@ -665,13 +673,7 @@ impl<'a> OrderedIndex<'a> {
         from: Loc,
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<Option<Path>, E> {
-        let (path, found) = self.descend(probe, &mut |loc| {
-            if loc == from {
-                Ok(Ordering::Equal)
-            } else {
-                compare(loc)
-            }
-        })?;
+        let (path, found) = self.descend(probe, Some(from), compare)?;
         Ok((found.map(loc_of) == Some(from)).then_some(path))
     }
 }
@@ -681,10 +683,10 @@ impl<'a> OrderedIndex<'a> {
 /// half a node's entries on average, and now and then those of three nodes a
 /// level. `next` and `prev` read one entry of a leaf. `compare` is asked where
 /// prefixes tie; `relocate` and `remove` take the record at `from` for the
-/// probed entry's without asking, so that they ask nothing where no other key
-/// shares its first eight bytes.
+/// probed entry's without asking, so that they ask only where the keys that
+/// share its first eight bytes fill more than a node.
 ///
-/// `relocate` and `remove` need the other entries' records, not the one at
+/// `relocate` and `remove` need those other entries' records, not the one at
 /// `from`, to be readable.
 ///
 /// Saved are the entries in order, two words each: prefix, and location with
@@ -718,7 +720,7 @@ impl Index for OrderedIndex<'_> {
         probe: &Probe,
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<Option<Loc>, E> {
-        Ok(self.descend(probe, compare)?.1.map(loc_of))
+        Ok(self.descend(probe, None, compare)?.1.map(loc_of))
     }
 
     fn insert<E>(
@@ -731,7 +733,7 @@ impl Index for OrderedIndex<'_> {
             return Ok(Err(self.full()));
         }
         let word = word(to, probe.primary);
-        let (path, found) = self.descend(probe, compare)?;
+        let (path, found) = self.descend(probe, None, compare)?;
         Ok(match found {
             Some(old) => {
                 self.repoint(&path, word);
@@ -806,7 +808,7 @@ impl Index for OrderedIndex<'_> {
         probe: &Probe,
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<Cursor, E> {
-        let (path, _) = self.descend(probe, compare)?;
+        let (path, _) = self.descend(probe, None, compare)?;
         let (node, place) = path.at(self.height);
         let slot = place as u32;
         Ok(Cursor { node, slot })
@@ -1433,10 +1435,17 @@ mod tests {
                 Ok::<_, ()>(record(loc).cmp(key))
             });
             assert!(found.is_ok() && (1..=20).contains(&asked.len()));
-            // `relocate` and `remove` ask until they meet `from`.
-            let met = asked.iter().position(|&loc| loc == from);
-            let met = met.unwrap_or(asked.len());
+            // `relocate` and `remove` ask above the node that has `from`.
             let before = state(index);
+            let mut met = 0;
+            let same = index.relocate(&p, from, from, &mut |loc| {
+                met += 1;
+                assert_ne!(loc, from);
+                Ok::<_, ()>(record(loc).cmp(key))
+            });
+            assert_eq!(same, Ok(from.0 != LOC_MAX));
+            assert!(met <= asked.len() && (met < asked.len() || from.0 == LOC_MAX));
+            assert_eq!(before, state(index));
             for (fail, _) in asked.iter().enumerate() {
                 for what in 0..5 {
                     let mut left = fail;
