@@ -67,26 +67,22 @@ impl Index for Indexes {
         compare: Compare<'_, E>,
     ) -> Result<Result<Option<Loc>, IndexFull>, E> {
         let capacity = self.capacity();
-        if self.len() >= capacity && self.hash.find(probe, compare)?.is_none() {
+        if let Some(old) = self.hash.find(probe, compare)? {
+            // Known places ask for fewer records than a search of the order.
+            if !self.relocate(probe, old, to, compare)? {
+                return Ok(Err(IndexFull { capacity }));
+            }
+            return Ok(Ok(Some(old)));
+        }
+        if self.len() >= capacity {
             return Ok(Err(IndexFull { capacity }));
         }
-        let old = match self.ordered.insert(probe, to, compare)? {
-            Ok(old) => old,
-            full => return Ok(full),
-        };
-        // From here on the record need not be read, so nothing can fail.
-        match old {
-            Some(old) => {
-                self.hash.relocate(probe, old, to, compare)?;
-            }
-            None => {
-                let mut absent = |_| Ok(Ordering::Less);
-                if let Err(full) = self.hash.insert(probe, to, &mut absent)? {
-                    return Ok(Err(full));
-                }
-            }
+        if let Err(full) = self.ordered.insert(probe, to, compare)? {
+            return Ok(Err(full));
         }
-        Ok(Ok(old))
+        // From here on no record need be read, so nothing can fail.
+        let mut absent = |_| Ok(Ordering::Less);
+        self.hash.insert(probe, to, &mut absent)
     }
 
     fn relocate<E>(
