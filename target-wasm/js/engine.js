@@ -5,7 +5,7 @@
 // replace(size, runs), close() }`. Each throws where it fails, also for what was
 // short. `created` says that nothing was ever written to it. `replace` exchanges
 // the content, all or nothing: `size` bytes, and in them runs of `[at, bytes]`.
-import init, { Handle, initSync } from "../dist/indelible.js";
+import init, { Handle } from "../dist/indelible.js";
 import { APPEND, CLEAR, DELETE, HEAD, LEDGER, SET, compare, position, text } from "./codec.js";
 import { coded, finding } from "./codes.js";
 import { fault } from "./errors.js";
@@ -18,22 +18,10 @@ const LARGEST = 2 ** 30;
 const encoder = new TextEncoder();
 
 let wasm;
-let loading;
 
 /** Loads the engine, once: from a URL, a response, a compiled module or its bytes. */
 export async function loadEngine(source = new URL("../dist/indelible.wasm", import.meta.url)) {
-  if (wasm) return;
-  loading ??= load(await source);
-  try {
-    await loading;
-  } finally {
-    loading = undefined;
-  }
-}
-
-async function load(source) {
-  const bytes = source instanceof WebAssembly.Module || ArrayBuffer.isView(source) || source instanceof ArrayBuffer;
-  wasm = bytes ? initSync({ module: source }) : await init({ module_or_path: source });
+  wasm ??= await init({ module_or_path: await source });
 }
 
 /** Asks a medium, and keeps what it throws. */
