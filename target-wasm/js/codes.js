@@ -17,7 +17,7 @@ const codes = [
   (length, max) => ["value_too_long", `a value of ${length} bytes is longer than ${max}`, { length, max }],
   (needed, available) => [
     "full",
-    `the store is full: ${needed} bytes needed, ${available} available; delete something, or copy its entries into a larger one`,
+    `the store is full: ${needed} bytes needed, ${available} available; delete something, or resize the store`,
     { needed, available },
   ],
   (needed, available, log) => [

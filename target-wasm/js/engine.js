@@ -10,11 +10,15 @@ import { APPEND, CLEAR, DELETE, HEAD, LEDGER, SET, compare, position, text } fro
 import { coded, finding } from "./codes.js";
 import { fault } from "./errors.js";
 import { openMemory } from "./medium-memory.js";
+import { shape } from "./shape.js";
+import { pages } from "./walk.js";
 
 const ABSENT = -1;
 const FAILED = -2;
 /** A store is in memory as a whole. */
 const LARGEST = 2 ** 30;
+/** Bytes of a log that are copied at a time. */
+const PART = 2 ** 16;
 const encoder = new TextEncoder();
 
 let wasm;
@@ -418,6 +422,49 @@ export class Store {
     const lost = findings.find(({ code }) => code === "damaged");
     if (lost) throw fault("corrupt", `the image is not taken: ${lost.message}`, { at: lost.at, findings });
     this.#exchange(image);
+  }
+
+  /**
+   * Takes a copy of `size` bytes in place of what is here: every key, and the
+   * logs, whose positions stay.
+   */
+  resize(size) {
+    if (this.isOpen) throw coded(25, []);
+    const { segmentSize, logs } = this.about;
+    const spans = Array.from({ length: logs }, (_, log) => this.span(log));
+    const wanted = shape({ size: Math.ceil(size / 4096) * 4096, logs: spans.map(({ capacity }) => capacity) });
+    const blank = (more) => Store.open(openMemory(wanted.size), { ...wanted, ...more });
+    let fresh = blank();
+    // A key that fits here fits there.
+    if (fresh.about.segmentSize < segmentSize) fresh = blank({ segmentSize });
+    try {
+      this.#copy(fresh, spans);
+    } finally {
+      fresh.close();
+    }
+    const image = new Uint8Array(wanted.size);
+    fresh.medium.read(0, image);
+    this.#exchange(image);
+  }
+
+  #copy(fresh, spans) {
+    const ledger = this.get(LEDGER);
+    if (ledger) fresh.set(LEDGER, ledger);
+    const asked = pages({ limit: Infinity }, true);
+    for (let ask = asked.next(); !ask.done; ) {
+      const page = this.scan(ask.value);
+      fresh.transaction(() => page.keys.forEach((key, i) => fresh.set(key, page.values[i])));
+      ask = asked.next(page);
+    }
+    spans.forEach(({ head, tail, capacity }, log) => {
+      // Positions count every byte that there ever was.
+      for (let at = 0; at < tail; ) {
+        const end = Math.min(at + PART, at + capacity, at < head ? head : tail);
+        fresh.append(log, at < head ? new Uint8Array(end - at) : this.read(log, at, end - at));
+        if (end <= head) fresh.advanceHead(log, end);
+        at = end;
+      }
+    });
   }
 
   #exchange(image) {

@@ -184,6 +184,12 @@ export declare class Store<K extends Encoding = "text", V extends Encoding = "te
   export(): Promise<Uint8Array>;
   /** Puts an image in the place of what is here, once it was checked. */
   import(image: Uint8Array | ArrayBuffer | Blob): Promise<void>;
+  /**
+   * Takes a copy of `size` bytes in place of the store, all or nothing: every
+   * key, and the logs, whose positions stay. For a store that became too small,
+   * or is larger than it need be. Needs memory, and for a moment room, for both.
+   */
+  resize(size: number): Promise<void>;
   /** Waits for what was called, and closes. */
   close(): Promise<void>;
   /** Ends at once, as a crash would: what was acknowledged is there, the rest may be. */

@@ -244,6 +244,7 @@ const reads = {
   v: (engine) => engine.stats(),
   x: (engine) => engine.export(),
   i: (engine, image) => engine.import(image),
+  z: (engine, size) => engine.resize(size),
 };
 
 const plain = (value) => (value instanceof Error ? { fault: pack(value) } : value);

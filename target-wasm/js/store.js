@@ -112,6 +112,10 @@ export class Store {
     await this.#alone(["i", bytes(image instanceof Blob ? await image.arrayBuffer() : image, "an image")]);
   }
 
+  async resize(size) {
+    await this.#alone(["z", whole(size, "a size")]);
+  }
+
   async close() {
     if (!this.#open) return;
     this.#send();

@@ -39,6 +39,8 @@ export declare class SyncStore<K extends Encoding = "text", V extends Encoding =
   stats(): Stats;
   export(): Uint8Array;
   import(image: Uint8Array | ArrayBuffer): void;
+  /** As of the asynchronous store. */
+  resize(size: number): void;
   close(): void;
   [Symbol.dispose](): void;
 }

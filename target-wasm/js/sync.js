@@ -117,6 +117,11 @@ export class SyncStore {
     this.#alive().import(bytes(image, "an image"));
   }
 
+  /** Takes a copy of `size` bytes in place of the store: what it holds stays. */
+  resize(size) {
+    this.#alive().resize(whole(size, "a size"));
+  }
+
   close() {
     if (!this.#engine) return;
     const engine = this.#engine;

@@ -9,6 +9,7 @@ import { Cut, Disk, Store, bytes, entriesOf, keysOf, openFile, openMemory, rando
 
 const MIB = 1 << 20;
 const code = (expected) => (error) => (assert.equal(error.code, expected, error.stack), true);
+const FULL = { code: "full" };
 const memory = (options, size = MIB) => Store.open(openMemory(size), options);
 
 console.log(`seed ${seed}: SEED=${seed} tests/run wasm`);
@@ -345,6 +346,94 @@ test("an image is exported, imported and made anew", () => {
   assert.equal(target.about.size, MIB);
   target.set("c", bytes("3"));
   assert.equal(text(Store.open(openMemory(target.export())).get("c")), "3");
+});
+
+test("a store is copied into a larger or smaller one, or stays as it is", () => {
+  const store = memory({ logs: [5000, 100] });
+  const next = random();
+  const model = new Map();
+  while (model.size < 700) {
+    const [key, value] = [`key/${next(10_000)}`, new Uint8Array(next(300)).fill(next(256))];
+    store.set(key, value);
+    model.set(key, value);
+  }
+  let tail = 0;
+  for (let i = 0; i < 100; i++) {
+    if (tail > 3000) store.advanceHead(0, tail - 2000);
+    tail = store.append(0, new Uint8Array(1000).fill(i)) + 1000;
+  }
+  store.append(1, bytes("short"));
+  const [first, log] = [store.span(0), store.read(0)];
+  const large = new Uint8Array(200_000).fill(7);
+  const add = () => {
+    for (let i = 0; i < 5; i++) store.set(`large/${i}`, large);
+  };
+  assert.throws(add, FULL);
+  for (let i = 0; i < 5; i++) store.delete(`large/${i}`);
+  const held = () => {
+    assert.deepEqual([store.span(0), store.read(0)], [first, log]);
+    assert.equal(text(store.read(1)), "short");
+    for (const [key, value] of model) assert.deepEqual(store.get(key), value);
+    assert.equal(store.size, model.size);
+    assert.equal(store.check().ok, true);
+    assert.equal(store.report.clean, true);
+  };
+  store.resize(4 * MIB - 1);
+  assert.equal(store.about.size, 4 * MIB);
+  held();
+  add();
+  assert.throws(() => store.resize(MIB), FULL);
+  assert.throws(() => store.resize(1000), code("geometry"));
+  assert.throws(() => store.resize(2 ** 31), code("memory"));
+  for (const [key, value] of model) assert.deepEqual(store.get(key), value);
+  for (let i = 0; i < 5; i++) store.delete(`large/${i}`);
+  store.resize(2 * MIB);
+  assert.equal(store.about.size, 2 * MIB);
+  held();
+});
+
+test("power may fail anywhere while a store is copied into a larger one", () => {
+  const next = random();
+  for (let budget = 0, done = false; !done; budget++) {
+    const disk = new Disk();
+    const store = onDisk(disk, { logs: [1000] });
+    store.set("old", bytes("store"));
+    store.append(0, bytes("log"));
+    disk.budget = budget;
+    try {
+      store.resize(512 * 1024);
+      done = true;
+    } catch (error) {
+      assert.ok(error instanceof Cut || error.cause instanceof Cut, error.stack);
+    }
+    disk.restart(next);
+    const found = onDisk(disk);
+    assert.deepEqual([text(found.get("old")), text(found.read(0))], ["store", "log"]);
+    assert.ok([256 * 1024, 512 * 1024].includes(found.about.size));
+    if (done) assert.equal(found.about.size, 512 * 1024);
+    found.set("goes", bytes("on"));
+  }
+});
+
+test("what the engine notes for other tabs is not shown, and hides nothing", () => {
+  const store = memory();
+  const keys = [[1], [0xff], [0xff, 0x73], [0xff, 0x74], [0xff, 0x74, 0], [0xff, 0x75]].map((key) => Uint8Array.from(key));
+  for (const key of keys) store.set(key, bytes("{}"));
+  const shown = keys.filter((_, i) => i !== 3);
+  assert.equal(store.size, shown.length);
+  const paged = (range) => {
+    const found = [];
+    for (let ask = { ...range, limit: 1 }; ; ) {
+      const page = store.scan(ask);
+      found.push(...page.keys);
+      if (page.done) return found;
+      ask = { ...ask, [range.reverse ? "lt" : "gt"]: page.keys.at(-1) };
+    }
+  };
+  assert.deepEqual(paged({}), shown);
+  assert.deepEqual(paged({ reverse: true }), shown.slice().reverse());
+  assert.deepEqual(keysOf(store), shown);
+  assert.deepEqual(keysOf(store, { gte: keys[3], lte: keys[3] }), []);
 });
 
 /** CRC-32C as a segment's header has it. */

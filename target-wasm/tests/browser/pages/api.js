@@ -62,6 +62,10 @@ export const tests = {
     await fails(store.get(null), "type");
     await fails(store.get("a", "json"), "type");
     await fails(store.set("", "a"), "key_empty");
+    for (const call of ["get", "has", "set", "delete"]) {
+      await fails(store[call](new Uint8Array([0xff, 0x74]), "a"), "key_reserved", indelible.UsageError);
+      await fails(store.transaction((tx) => tx[call](new Uint8Array([0xff, 0x74]), "a")), "key_reserved");
+    }
     const error = await fails(store.set("k".repeat(70_000), "a"), "key_too_long");
     equal(typeof error.max, "number");
     equal(await store.size(), 0);
@@ -234,6 +238,27 @@ export const tests = {
     equal(await store.log(0).read(0, 4, "text"), "kept");
     await store.set("after", "1");
     equal(await store.size(), 51);
+    await store.close();
+  },
+
+  "a store that became too small is made larger": async (open) => {
+    let store = await open({ size: 1 << 20 });
+    const value = "v".repeat(300_000);
+    await store.log(0).append("kept");
+    await store.log(0).advanceHead(1);
+    await store.set("a", value);
+    await fails(Promise.all(["b", "c", "d"].map((key) => store.set(key, value))), "full", indelible.FullError);
+    const [change, , read] = [store.set("e", "before"), store.resize(3 << 20), store.get("e")];
+    equal([await change, await read], [undefined, "before"]);
+    await Promise.all(["b", "c", "d"].map((key) => store.set(key, value)));
+    equal((await store.stats()).size, 3 << 20);
+    equal(await store.log(0).state(), { head: 1, tail: 4, capacity: 65536 });
+    equal([(await store.check()).ok, await store.get("a"), await store.log(0).read(undefined, undefined, "text")], [true, value, "ept"]);
+    await fails(store.resize(-1), "type");
+    await store.close();
+    if (store.durability === "none") return;
+    store = await open();
+    equal([(await store.stats()).size, await store.get("c"), store.report.clean], [3 << 20, value, true]);
     await store.close();
   },
 

@@ -23,6 +23,7 @@ const tests = {
     store.set("ä", new Uint8Array([0xff]));
     equal([store.get("a"), store.get("ä", "bytes"), store.has("b"), store.size()], ["1", new Uint8Array([0xff]), false, 2]);
     throws(() => store.get("ä"), "not_text");
+    throws(() => store.set(new Uint8Array([0xff, 0x74]), "1"), "key_reserved");
     equal([store.delete("ä"), store.delete("ä")], [true, false]);
     for (let i = 0; i < 300; i++) store.set(`k${String(i).padStart(3, "0")}`, `v${i}`);
     equal([...store.keys({ gte: "k010", lt: "k012" })], ["k010", "k011"]);
@@ -39,6 +40,8 @@ const tests = {
     throws(() => store.get("a"), "closed");
     store = await openSync(name);
     equal([store.created, store.report.clean, store.size(), store.get("k007")], [false, true, 301, "v7"]);
+    store.resize(6 << 20);
+    equal([store.stats().size, store.size(), store.get("k299"), store.log(0).state().head], [6 << 20, 301, "v299", 1]);
     store.clear();
     equal(store.size(), 0);
     store[Symbol.dispose ?? Symbol.for("Symbol.dispose")]();
