@@ -42,10 +42,9 @@ try {
     const samples = new Map();
     for (let round = 0; round < rounds; round++) {
       for (const name of names[place]) {
-        if (name.startsWith("bare") && job !== "put") continue;
         const often = typeof count === "number" ? count : name.startsWith("IndexedDB") ? count.wait : count.sync;
         const took = await page.evaluate(([run, ...rest]) => bench[run](...rest), [`run${place}`, name, job, often]);
-        samples.set(name, [...(samples.get(name) ?? []), took]);
+        if (took !== undefined) samples.set(name, [...(samples.get(name) ?? []), took]);
       }
     }
     show(title, goals[number], [...samples].map(([name, taken]) => [name, median(taken), unit, Math.min(...taken)]));
@@ -75,6 +74,6 @@ function show(title, goal, rows) {
     const shown = (figure) => (unit === "ms" ? (figure / 1000).toFixed(3) : figure.toFixed(unit === "µs" ? 2 : 0));
     const ratio = bare && unit === "ms" ? `   ${(figure / bare[1]).toFixed(2)} and ${(least / bare[3]).toFixed(2)} x bare` : "";
     const beside = least === undefined ? "" : `   least ${shown(least).padStart(8)}${ratio}`;
-    console.log(`  ${name.padEnd(36)} ${shown(figure).padStart(9)} ${unit}${beside}`);
+    console.log(`  ${name.padEnd(44)} ${shown(figure).padStart(9)} ${unit}${beside}`);
   }
 }

@@ -14,7 +14,17 @@ async function indelible(medium) {
   };
 }
 
+/** A worker that sends back what it was sent. */
+const far = new Worker("/bench/far.js", { type: "module" });
+const there = (message) =>
+  new Promise((back) => {
+    far.onmessage = ({ data }) => back(data);
+    far.postMessage(message);
+  });
+
 const makers = {
+  "bare message and answer": () => ({ get: (i) => there([i, "get", key(i)]) }),
+  "bare message, IndexedDB strict in a worker": () => ({ put: (i) => there({ put: i }) }),
   "Indelible, OPFS": () => indelible("opfs"),
   "Indelible, IndexedDB": () => indelible("indexeddb"),
   "IndexedDB strict": () => indexedDb("page", "strict"),
