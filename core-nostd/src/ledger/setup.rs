@@ -19,7 +19,10 @@ use crate::segments::{Owner, Segment};
 ///
 /// # Errors
 /// [`Error::Geometry`] with the limit that was met, or the medium's.
-pub fn setup<M: Medium>(medium: &mut M, config: &Config<'_>) -> Result<Layout, Error<M::Error>> {
+pub fn setup<M: Medium + ?Sized>(
+    medium: &mut M,
+    config: &Config<'_>,
+) -> Result<Layout, Error<M::Error>> {
     let layout = Layout::plan(medium.geometry(), config).map_err(Error::Geometry)?;
     let shape = Shape::new(layout.geometry, layout.segment_size, config.nonce);
     let mut device = Device::new(medium, shape);
