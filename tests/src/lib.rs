@@ -15,6 +15,7 @@ pub mod explorer;
 pub mod geometries;
 pub mod map;
 pub mod random;
+#[cfg(feature = "indexes")]
 pub mod schedules_support;
 pub mod script;
 pub mod seed;

@@ -2,7 +2,7 @@
 //! hide the others.
 
 use crate::map::Map;
-use crate::sim::{Sim, SimError};
+use crate::sim::{Sim, SimError, Simulated};
 use crate::spec::Contents;
 #[cfg(feature = "indexes")]
 use indelible::HashIndex;
@@ -67,7 +67,7 @@ const VALUE: usize = 4096;
 pub struct Refused(pub String);
 
 /// An open store of either index.
-pub type Opened<'a, 's, I> = Store<'a, &'s mut Sim, I>;
+pub type Opened<'a, 's, I> = Store<'a, &'s mut dyn Simulated, I>;
 
 /// What is done with a store that was opened.
 pub trait Visit {
@@ -81,7 +81,8 @@ pub trait Visit {
 /// # Errors
 /// Where it does not open.
 pub fn open(sim: &mut Sim, mode: Mode, visit: &mut impl Visit) -> Result<(), Refused> {
-    let layout = Layout::read(sim).map_err(|error| Refused(error.to_string()))?;
+    let sim: &mut dyn Simulated = sim;
+    let layout = Layout::read_of(&mut *sim).map_err(|error| Refused(error.to_string()))?;
     let mut segments = vec![Segment::default(); layout.segments as usize];
     let mut logs = vec![LogState::default(); layout.logs as usize];
     let mut ring = vec![0; layout.ring as usize];

@@ -29,6 +29,7 @@ pub use journal::Event;
 pub use memory::MemoryLike;
 pub use rig::{Rig, Tearing};
 
+use core::any::Any;
 use core::hash::{Hash, Hasher};
 use indelible::{Geometry, Medium, Order};
 
@@ -155,6 +156,12 @@ impl Sim {
         hasher.finish()
     }
 }
+
+/// A medium as the stores of the tests have it: one type for all of them, and
+/// for media of another crate, so that a program has the core's code once.
+pub trait Simulated: Medium<Error = SimError> + Any {}
+
+impl<M: Medium<Error = SimError> + Any> Simulated for M {}
 
 impl Medium for Sim {
     type Error = SimError;

@@ -5,7 +5,7 @@ mod opened;
 mod survey;
 
 use crate::seed::mix;
-use crate::sim::{Sim, SimError};
+use crate::sim::{Sim, SimError, Simulated};
 use crate::subject::{Failure, Leave, Started, Subject, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use indelible::{
@@ -15,7 +15,9 @@ use indelible::{
 #[cfg(feature = "indexes")]
 use indelible::{HashIndex, Saving, SegmentInfo, Stats};
 use opened::{Open, failure};
-pub use survey::{Inspect, Survey};
+pub use survey::Inspect;
+#[cfg(feature = "indexes")]
+pub use survey::Survey;
 
 /// Which index the store works with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,7 +238,7 @@ impl Real {
             undo: &mut undo,
             scratch: &mut scratch,
         };
-        let opened = Store::start(&mut *sim, index, memory, Some(ID), mode);
+        let opened = Store::start(sim as &mut dyn Simulated, index, memory, Some(ID), mode);
         let (store, report) = opened.map_err(refused)?;
         let mut open = Open {
             store,
@@ -255,7 +257,7 @@ pub type Whole<'w> = dyn FnMut(&mut dyn Inspect, &Report) -> Result<Leave, Failu
 impl Subject for Real {
     fn setup(&self, sim: &mut Sim) -> Result<(), Failure> {
         self.setups.fetch_add(1, Ordering::Relaxed);
-        match indelible::setup(sim, &self.config()) {
+        match indelible::setup(sim as &mut dyn Simulated, &self.config()) {
             Ok(_) => Ok(()),
             Err(error) => Err(refused(error)),
         }

@@ -1,14 +1,15 @@
 //! Operations on the real store, in the words of the tests.
 
 use crate::script::{Op, Step};
-use crate::sim::{Sim, SimError};
+use crate::sim::{Sim, SimError, Simulated};
 use crate::spec::{Contents, Item, Log, Refusal};
 use crate::subject::{Failure, Opened};
+use core::any::Any;
 use indelible::{Error, Index, Store};
 
 /// A store that is open.
 pub(super) struct Open<'a, 's, I: Index> {
-    pub store: Store<'a, &'s mut Sim, I>,
+    pub store: Store<'a, &'s mut dyn Simulated, I>,
     pub check: bool,
 }
 
@@ -66,7 +67,8 @@ impl<I: Index> Opened for Open<'_, '_, I> {
     }
 
     fn sim(&self) -> &Sim {
-        self.store.medium()
+        let medium: &dyn Any = &**self.store.medium();
+        medium.downcast_ref().expect("opened on a Sim")
     }
 }
 

@@ -2,13 +2,18 @@
 //! must not hide the others.
 
 use super::opened::Open;
-use crate::map::Map;
-use crate::sim::SimError;
-use crate::spec::{Contents, Item, Log};
 use crate::subject::Opened;
-use indelible::{Error, Index, Owner, SegmentInfo, Stats};
+use indelible::{Index, Owner, SegmentInfo, Stats};
+#[cfg(feature = "indexes")]
+use {
+    crate::map::Map,
+    crate::sim::SimError,
+    crate::spec::{Contents, Item, Log},
+    indelible::Error,
+};
 
 /// How a store answers when it is compared with what it should hold.
+#[cfg(feature = "indexes")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Answers that are not right, and are no errors.
@@ -21,6 +26,7 @@ pub struct Survey {
 pub trait Inspect: Opened {
     /// Compares each item with what it should be. `told` says that the store
     /// reported damage as it started.
+    #[cfg(feature = "indexes")]
     fn survey(&mut self, truth: &Contents, told: bool) -> Survey;
 
     /// The state of its space.
@@ -33,9 +39,11 @@ pub trait Inspect: Opened {
     fn dump(&mut self) -> String;
 }
 
+#[cfg(feature = "indexes")]
 type Answer = Result<(), Error<SimError>>;
 
 impl<I: Index> Inspect for Open<'_, '_, I> {
+    #[cfg(feature = "indexes")]
     fn survey(&mut self, truth: &Contents, told: bool) -> Survey {
         let mut survey = Survey::default();
         for (key, item) in &truth.items {
@@ -68,6 +76,7 @@ impl<I: Index> Inspect for Open<'_, '_, I> {
     }
 }
 
+#[cfg(feature = "indexes")]
 impl Survey {
     fn note(&mut self, what: &str, answer: Answer) {
         match answer {
@@ -86,6 +95,7 @@ impl Survey {
     }
 }
 
+#[cfg(feature = "indexes")]
 impl<I: Index> Open<'_, '_, I> {
     fn survey_item(&mut self, key: &[u8], item: &Item, survey: &mut Survey) -> Answer {
         let name = || key.escape_ascii().to_string();
