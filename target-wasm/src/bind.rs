@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use wasm_bindgen::prelude::*;
 
+use crate::below;
 use crate::codes::{code, item_row};
 use crate::engine::{Engine, EngineError, Options};
 use crate::image::{Failed, Port};
@@ -22,20 +23,6 @@ const ABSENT: i32 = -1;
 const FAILED: i32 = -2;
 /// The code of a call without a store.
 const CLOSED: u8 = 28;
-
-/// The smallest of those measured (see the crate's documentation): a store has
-/// a dozen live blocks, and its operations none of their own.
-#[global_allocator]
-// SAFETY: the module is built without threads: one thread calls it, however many
-// workers have an instance of their own.
-static HEAP: lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator> =
-    unsafe { lol_alloc::AssumeSingleThreaded::new(lol_alloc::FreeListAllocator::new()) };
-
-/// Nothing here panics by itself; memory that runs out does.
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    core::arch::wasm32::unreachable()
-}
 
 #[wasm_bindgen]
 extern "C" {
@@ -50,7 +37,7 @@ extern "C" {
 }
 
 fn done(well: bool) -> Result<(), Failed> {
-    if well { Ok(()) } else { Err(Failed) }
+    if well { Ok(()) } else { Err(below::FAULT) }
 }
 
 impl Port for JsPort {
@@ -393,7 +380,7 @@ impl Handle {
     /// The image is the answer.
     pub fn image(&mut self) -> i32 {
         self.with(|engine, handle| {
-            let bytes = engine.store().medium().bytes();
+            let bytes = below::image::<JsPort>(engine.store().medium()).bytes();
             handle.at = bytes.as_ptr();
             handle.length = bytes.len();
             Ok(0)

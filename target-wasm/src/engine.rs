@@ -7,8 +7,8 @@ use indelible::{
     CheckCursor, Config, Error, Finding, Layout, Memory, Mode, Report, Store, Undo, setup,
 };
 
+use crate::below::{Below, Index, below, image_mut, index};
 use crate::image::{Failed, Image, Port};
-use crate::index::Indexes;
 use crate::lent::Lent;
 use crate::ops::{Op, Ops, Results};
 
@@ -26,7 +26,7 @@ const HEADROOM: u64 = 16;
 pub type EngineError = Error<Failed>;
 
 /// The core's store, as the engine holds it.
-pub type Inner<P> = Store<'static, &'static mut Image<P>, Indexes>;
+pub type Inner<P> = Store<'static, Below<'static, P>, Index>;
 
 /// Is called with the store, a key and the length of its value; whether to go on.
 pub type Visit<'v, P> = dyn FnMut(&Inner<P>, &[u8], u64) -> Result<bool, EngineError> + 'v;
@@ -102,9 +102,9 @@ impl<P: Port> Engine<P> {
                 segment_size: options.segment_size,
                 logs: options.logs,
             };
-            setup(borrowed, &config)?
+            setup(&mut *below(borrowed), &config)?
         } else {
-            Layout::read_of(&mut *borrowed)?
+            Layout::read_of(below(borrowed))?
         };
         let mut entries = FIRST;
         loop {
@@ -148,7 +148,7 @@ impl<P: Port> Engine<P> {
                 Err(Error::IndexFull { capacity }) => {
                     let entries = capacity.saturating_mul(GROWTH).max(FIRST);
                     // SAFETY: `lent` outlives the store, by the order of fields.
-                    let index = unsafe { Indexes::new(&mut self.lent, entries) };
+                    let index = unsafe { index(&mut self.lent, entries) };
                     self.store.swap_index(index)?;
                 }
                 Err(Error::TransactionTooLarge { limit }) => {
@@ -334,7 +334,7 @@ impl<P: Port> Engine<P> {
         &mut self,
         visit: &mut dyn FnMut(Finding<'_>),
     ) -> Result<CheckCursor, EngineError> {
-        let reloaded = self.store.medium_mut().reload();
+        let reloaded = image_mut::<P>(self.store.medium_mut()).reload();
         reloaded.map_err(|cause| Error::Medium {
             operation: indelible::Operation::Read,
             at: 0,
@@ -444,14 +444,14 @@ fn start<P: Port>(
             undo: lent.slice::<Undo>(FIRST),
             scratch: lent.slice(count(layout.key_max)),
         };
-        (memory, Indexes::new(lent, entries))
+        (memory, index(lent, entries))
     };
     let mode = if read_only {
         Mode::ReadOnly
     } else {
         Mode::ReadWrite
     };
-    Store::start(image, index, memory, None, mode)
+    Store::start(below(image), index, memory, None, mode)
 }
 
 /// Room that a transaction finds at least, where the store has so much: its first

@@ -9,13 +9,12 @@ use alloc::vec::Vec;
 
 use indelible::{Geometry, Medium, Order};
 
+use crate::below::FAULT;
+pub use crate::below::Failed;
+
 /// Runs that are no further apart than this are written as one: the bytes
 /// between are written as they are, which costs less than a call.
 const GAP: usize = 64;
-
-/// The port failed; it knows why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed;
 
 /// Where an image is kept.
 pub trait Port {
@@ -109,8 +108,8 @@ impl<P: Port> Image<P> {
 
     /// The bytes to change, which become outstanding.
     fn outstanding(&mut self, at: u64, len: usize) -> Result<&mut [u8], Failed> {
-        let range = Self::range(at, len).ok_or(Failed)?;
-        let bytes = self.bytes.get_mut(range.clone()).ok_or(Failed)?;
+        let range = Self::range(at, len).ok_or(FAULT)?;
+        let bytes = self.bytes.get_mut(range.clone()).ok_or(FAULT)?;
         note(&mut self.runs, range.start, range.end);
         Ok(bytes)
     }
@@ -136,7 +135,7 @@ impl<P: Port> Medium for Image<P> {
     }
 
     fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), Failed> {
-        let bytes = self.borrow(at, buf.len()).ok_or(Failed)?;
+        let bytes = self.borrow(at, buf.len()).ok_or(FAULT)?;
         for (to, from) in buf.iter_mut().zip(bytes) {
             *to = *from;
         }
@@ -156,14 +155,14 @@ impl<P: Port> Medium for Image<P> {
     }
 
     fn erase(&mut self, at: u64, len: u64) -> Result<(), Failed> {
-        let len = usize::try_from(len).map_err(|_| Failed)?;
+        let len = usize::try_from(len).map_err(|_| FAULT)?;
         self.outstanding(at, len)?.fill(0);
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Failed> {
         for (from, to) in &self.runs {
-            let run = self.bytes.get(*from..*to).ok_or(Failed)?;
+            let run = self.bytes.get(*from..*to).ok_or(FAULT)?;
             self.port.write(*from, run)?;
         }
         self.port.flush()?;

@@ -6,6 +6,7 @@
 //!
 //! * [`image`]: the medium, in memory and written through;
 //! * [`index`](mod@index): a hash index and an ordered one in one;
+//! * [`below`]: of what type the two are for the core;
 //! * [`engine`]: the store over it, whose index and undo memory grow;
 //! * [`ops`] and [`codes`]: many operations in one message, and what became of
 //!   them, as numbers;
@@ -80,10 +81,13 @@
 
 extern crate alloc;
 
+pub mod below;
 #[cfg(target_arch = "wasm32")]
 mod bind;
 pub mod codes;
 pub mod engine;
+#[cfg(target_arch = "wasm32")]
+mod heap;
 pub mod image;
 pub mod index;
 mod lent;
