@@ -10,5 +10,5 @@ npm_ci target-wasm/tests/browser
 node --test --test-concurrency=1 target-wasm/tests/browser/*.test.mjs
 
 npm_ci web-demo
-INDELIBLE_PACKAGE_BUILT=1 web-demo/build
+web-demo/build
 node --test --test-concurrency=1 web-demo/tests/*.mjs

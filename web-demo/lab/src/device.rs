@@ -5,7 +5,7 @@ use crate::picture::picture;
 use crate::{bytes, to_js, told};
 use fastrand::Rng;
 use indelible::{Config, Error, Geometry, Item, Layout, Mode, Order, Report};
-use indelible_tests::sim::{Chooser, Sim};
+use indelible_tests::sim::{Chooser, Sim, Simulated};
 use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -145,7 +145,8 @@ impl Device {
             order: Order::Unordered,
         };
         let whole = image.get(..image.len() / 8 * 8).unwrap_or_default();
-        let layout = Layout::read(&Sim::with_image(probe, whole)).map_err(told)?;
+        let mut probe = Sim::with_image(probe, whole);
+        let layout = Layout::read_of(&mut probe as &mut dyn Simulated).map_err(told)?;
         let held = usize::try_from(layout.geometry.capacity).map_err(told)?;
         let held = image.get(..held).unwrap_or(whole);
         let sim = Sim::with_image(layout.geometry, held);

@@ -9,8 +9,31 @@
 //! * [`Crash`]: a workload's writes, cut anywhere, recovered and judged;
 //! * [`Corruption`]: a populated image, struck anywhere and judged.
 //!
-//! Objects cross as plain JavaScript values; `web-demo/src/lab.ts` has their
+//! Objects cross as plain JavaScript values; `web-demo/src/lab/types.ts` has their
 //! types. Errors are strings for people.
+//!
+//! The engine of the package is in the same module, from its own sources: the
+//! visitor's store and the laboratory are one download, with one core in it.
+
+extern crate alloc;
+
+#[allow(unsafe_code)]
+mod below;
+#[path = "../../../target-wasm/src/bind.rs"]
+mod bind;
+#[path = "../../../target-wasm/src/codes.rs"]
+mod codes;
+#[allow(unsafe_code)]
+#[path = "../../../target-wasm/src/engine.rs"]
+mod engine;
+#[allow(dead_code)]
+#[path = "../../../target-wasm/src/image.rs"]
+mod image;
+#[allow(unsafe_code)]
+#[path = "../../../target-wasm/src/lent.rs"]
+mod lent;
+#[path = "../../../target-wasm/src/ops.rs"]
+mod ops;
 
 mod bytes;
 mod corruption;
@@ -19,6 +42,7 @@ mod device;
 mod live;
 mod picture;
 
+pub use bind::Handle;
 pub use corruption::Corruption;
 pub use crash::Crash;
 pub use device::Device;

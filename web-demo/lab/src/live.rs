@@ -4,12 +4,13 @@ use indelible::{
     Config, Error, Layout, LogState, Memory, Mode, OrderedIndex, OrderedNode, Report, Segment,
     Store, Undo, setup,
 };
-use indelible_tests::sim::{Sim, SimError};
+use indelible_tests::sim::{Sim, SimError, Simulated};
 use indelible_tests::spec::{Contents, Item, Log};
 use self_cell::{MutBorrow, self_cell};
+use std::any::Any;
 
 /// A store open on a simulated medium.
-pub type Opened<'a> = Store<'a, &'a mut Sim, OrderedIndex<'a>>;
+pub type Opened<'a> = Store<'a, &'a mut dyn Simulated, OrderedIndex<'a>>;
 
 /// Why a store does not do something.
 pub type Refused = Error<SimError>;
@@ -42,35 +43,40 @@ pub struct Live {
 
 /// Index changes in a transaction, at most.
 const CHANGES: usize = 256;
-/// The least entries of an index.
+/// Entries of the first index, which grows fourfold, and of the last.
 const ENTRIES: usize = 1024;
+const ENTRIES_MAX: usize = ENTRIES << 14;
 
 impl Live {
     /// Makes an empty store on a medium and opens it.
     pub fn create(mut sim: Sim, config: &Config<'_>) -> Result<Self, Refused> {
-        setup(&mut sim, config)?;
+        setup(&mut sim as &mut dyn Simulated, config)?;
         Self::open(sim, Mode::ReadWrite)
     }
 
     /// Opens the store on a medium, whoever made it.
-    pub fn open(sim: Sim, mode: Mode) -> Result<Self, Refused> {
-        let layout = Layout::read(&sim)?;
-        let records = layout.estimate_records(&sim)?;
-        let mut entries = usize::try_from(records).unwrap_or(usize::MAX) / 2 * 3;
-        entries = entries.clamp(ENTRIES, 1 << 24);
+    pub fn open(mut sim: Sim, mode: Mode) -> Result<Self, Refused> {
+        let layout = Layout::read_of(&mut sim as &mut dyn Simulated)?;
+        let mut entries = ENTRIES;
         loop {
-            match Self::open_with(sim.clone(), &layout, entries, mode) {
-                Err(Error::IndexFull { .. }) if entries < 1 << 24 => entries *= 2,
-                other => return other,
+            match Self::open_with(sim, &layout, entries, mode) {
+                Err((back, Error::IndexFull { .. })) if entries < ENTRIES_MAX => sim = back,
+                other => return other.map_err(|(_, error)| error),
             }
+            entries *= 4;
         }
     }
 
-    fn open_with(sim: Sim, layout: &Layout, entries: usize, mode: Mode) -> Result<Self, Refused> {
-        let nodes = OrderedIndex::nodes_for(entries);
+    /// With an index of `entries` entries; gives the medium back where it fails.
+    fn open_with(
+        sim: Sim,
+        layout: &Layout,
+        entries: usize,
+        mode: Mode,
+    ) -> Result<Self, (Sim, Refused)> {
         let lent = Lent {
             sim,
-            nodes: (0..nodes).map(|_| OrderedNode::default()).collect(),
+            nodes: vec![OrderedNode::default(); OrderedIndex::nodes_for(entries)],
             segments: vec![Segment::default(); layout.segments as usize],
             logs: vec![LogState::default(); layout.logs as usize],
             ring: vec![0; layout.ring as usize],
@@ -78,7 +84,7 @@ impl Live {
             scratch: vec![0; layout.key_max as usize],
         };
         let mut report = Report::default();
-        let cell = Cell::try_new(MutBorrow::new(lent), |lent| {
+        let cell = Cell::try_new_or_recover(MutBorrow::new(lent), |lent| {
             let lent = lent.borrow_mut();
             let memory = Memory {
                 segments: &mut lent.segments,
@@ -88,11 +94,15 @@ impl Live {
                 scratch: &mut lent.scratch,
             };
             let index = OrderedIndex::new(&mut lent.nodes);
-            let (store, found) = Store::start(&mut lent.sim, index, memory, None, mode)?;
+            let sim: &mut dyn Simulated = &mut lent.sim;
+            let (store, found) = Store::start(sim, index, memory, None, mode)?;
             report = found;
             Ok::<_, Refused>(store)
-        })?;
-        Ok(Self { cell, report })
+        });
+        match cell {
+            Ok(cell) => Ok(Self { cell, report }),
+            Err((lent, error)) => Err((lent.into_inner().sim, error)),
+        }
     }
 
     /// Looks at the store.
@@ -107,7 +117,10 @@ impl Live {
 
     /// The medium below.
     pub fn sim(&self) -> Sim {
-        self.with(|store| (**store.medium()).clone())
+        self.with(|store| {
+            let medium: &dyn Any = &**store.medium();
+            medium.downcast_ref::<Sim>().expect("opened on one").clone()
+        })
     }
 
     /// Everything that the store holds, and what could not be read.

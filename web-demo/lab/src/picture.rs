@@ -4,7 +4,6 @@ use crate::live::Opened;
 use crate::live::Refused;
 use indelible::{Layout, Order, Owner, SegmentInfo};
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// A medium with its store.
 #[derive(Serialize)]
@@ -83,10 +82,9 @@ fn owner(info: &SegmentInfo) -> &'static str {
 /// Draws a store.
 pub fn picture(store: &mut Opened<'_>) -> Result<Picture, Refused> {
     let layout = store.layout();
-    let mut live = HashSet::new();
-    store.inspect_live(&mut |segment, at| {
-        live.insert((segment, at));
-    });
+    let mut live = Vec::new();
+    store.inspect_live(&mut |segment, at| live.push((segment, at)));
+    live.sort_unstable();
     let logs = (0..store.log_count())
         .map(|log| store.get_head_tail_and_capacity(log))
         .collect::<Result<Vec<_>, _>>()?;
@@ -172,17 +170,13 @@ fn plain(at: u32, len: u32, is: &'static str, kind: &'static str) -> Run {
     }
 }
 
-fn records(
-    store: &mut Opened<'_>,
-    segment: u32,
-    live: &HashSet<(u32, u32)>,
-) -> Result<Vec<Run>, Refused> {
+fn records(store: &mut Opened<'_>, segment: u32, live: &[(u32, u32)]) -> Result<Vec<Run>, Refused> {
     let mut runs = vec![plain(0, header_len(&store.layout()), "header", "header")];
     store.inspect_segment(segment, &mut |frame| {
         let is = match frame.kind {
             "damaged" => "damaged",
             "put" | "big" | "chunk" | "list" | "element" => {
-                if live.contains(&(segment, frame.at)) {
+                if live.binary_search(&(segment, frame.at)).is_ok() {
                     "live"
                 } else {
                     "dead"

@@ -1,5 +1,5 @@
 /** Runs the laboratory beside the page: one object, whose methods are called by message. */
-import init, { Corruption, Crash, Device } from "./pkg/indelible_lab.js";
+import init, { Corruption, Crash, Device } from "./pkg/indelible.js";
 
 export interface Call {
   id: number;
@@ -13,7 +13,7 @@ export type Answer =
   | { id: number; error: string }
   | { id: number; progress: unknown };
 
-const ready = init();
+const ready = init({ module_or_path: new URL("./pkg/indelible.wasm", import.meta.url) });
 let made: Record<string, (...args: unknown[]) => unknown> | undefined;
 
 function make(method: string, args: unknown[]): unknown {
