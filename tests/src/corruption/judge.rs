@@ -138,7 +138,8 @@ impl<'p> Judge<'p> {
         }
         let mut what = compared.wrong;
         what.truncate(4);
-        let what = format!("{what:?}, {:?}", look.report);
+        let lost = what.join("; ");
+        let what = format!("{lost}; {:?}", look.report);
         if self.again {
             let before = &self.before;
             return Verdict::Wrong(format!("when opened again: {what}; before: {before:?}"));
@@ -148,7 +149,7 @@ impl<'p> Judge<'p> {
         }
         match look.report.torn {
             Some(_) => Verdict::Misjudged(what),
-            None if matches!(self.blow, Blow::Hole { .. }) => Verdict::TailLost(what),
+            None if matches!(self.blow, Blow::Hole { .. }) => Verdict::TailLost(lost),
             None => Verdict::Wrong(what),
         }
     }

@@ -258,10 +258,13 @@ impl Compared {
         let name = key.escape_ascii();
         let mut error = None;
         match &held.value {
-            Ok(value) => self.expect(value.as_ref() == item.map(|item| &item.value), || {
-                let found = value.as_ref().map(Vec::len);
-                format!("{name} has another value: {found:?} bytes")
-            }),
+            Ok(value) => self.expect(
+                value.as_ref() == item.map(|item| &item.value),
+                || match value {
+                    Some(value) => format!("{name} has another value, of {} bytes", value.len()),
+                    None => format!("{name} is not there"),
+                },
+            ),
             Err(what) => error = Some(what),
         }
         match &held.contains {
