@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use indelible_threads::{Call, Images, Random, Spec, Subject};
+use indelible_threads::{Call, Images, KEYS, Random, Spec, Subject};
 use shuttle::sync::Mutex;
 use shuttle::{scheduler, thread};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
@@ -88,6 +88,22 @@ fn a_store_in_shards_is_linearizable_in_any_order() {
     explore(move || judge(images.sharded(thread::yield_now), calls(false)));
 }
 
+/// What reads all shards beside what writes to all of them.
+#[test]
+fn transactions_over_shards_are_seen_whole() {
+    let images = Images::new();
+    let batch = |value| Call::Batch((0..KEYS).map(|key| (key, value)).collect());
+    explore(move || {
+        let writer = vec![batch(1), batch(2), batch(3)];
+        let calls = vec![
+            writer,
+            vec![Call::GetAll; 4],
+            vec![Call::GetAll, Call::Add(1)],
+        ];
+        judge(images.sharded(thread::yield_now), calls);
+    });
+}
+
 /// A store that is closed while others work: each call is done or refused.
 #[test]
 fn closing_comes_between_calls() {
@@ -103,7 +119,7 @@ fn closing_comes_between_calls() {
         store.close().unwrap();
         writers
             .into_iter()
-            .for_each(|writer| drop(writer.join().unwrap()));
+            .for_each(|writer| assert!(writer.join().is_ok()));
         assert!(store.put(b"late", b"").is_err() && store.get(b"late").is_err());
     });
 }
