@@ -371,12 +371,13 @@ fn refused(why: NotDax) -> FileError {
 
 /// What the system meant when it refused to map a file with `MAP_SYNC`.
 fn why_refused(file: &File, error: Errno) -> FileError {
-    /// `TMPFS_MAGIC`.
+    /// `TMPFS_MAGIC`. The field has another type on each platform.
     const TMPFS: i128 = 0x0102_1994;
 
     let why = match error {
         Errno::OPNOTSUPP => {
-            let memory = rustix::fs::fstatfs(file).is_ok_and(|about| i128::from(about.f_type) == TMPFS);
+            let memory =
+                rustix::fs::fstatfs(file).is_ok_and(|about| i128::from(about.f_type) == TMPFS);
             if memory {
                 NotDax::Memory
             } else {
