@@ -4,5 +4,5 @@ need_rust
 
 mkdir -p "$target/peers"
 read -ra arguments <<<"${PEERS:-}"
-cargo run --release --manifest-path tests/peers/Cargo.toml --target-dir "$target/peers" -- \
+cargo run --release --manifest-path tests/peers/Cargo.toml --target-dir "$target/peers" --bin peers -- \
   --dir "$target/peers" --dir /dev/shm "${arguments[@]}"
