@@ -90,8 +90,10 @@ impl<'m, I: HostIndex<'m>> Session for Open<'m, I> {
 
     fn get_each(&mut self, keys: &[Key], visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         for key in keys {
-            if let Some(value) = self.0.get_ref(key)? {
-                visit(value);
+            // What has a bit to heal is not borrowed.
+            match self.0.get_ref(key)? {
+                Some(value) => visit(value),
+                None => self.0.get(key)?.iter().for_each(|value| visit(value)),
             }
         }
         Ok(())
