@@ -80,7 +80,9 @@ pub use error::{Error, GeometryError, Item, Operation};
 pub use format::VERSION;
 pub use index::{HashIndex, Index, NoIndex, OrderedIndex, OrderedNode, Saving};
 pub use kv::reclaim::Maintained;
-pub use kv::{Committed, Entry, Scan, ScanSlot};
+#[cfg(feature = "prepare")]
+pub use kv::Committed;
+pub use kv::{Entry, Scan, ScanSlot};
 pub use layout::{Config, Layout};
 pub use ledger::setup::setup;
 pub use medium::{Geometry, Medium, Order};

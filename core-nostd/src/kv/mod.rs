@@ -1,6 +1,7 @@
 //! Keys and values: records in the ledger, found through the index.
 
 pub(crate) mod chunks;
+#[cfg(feature = "prepare")]
 mod committed;
 mod list;
 pub(crate) mod name;
@@ -11,6 +12,7 @@ pub(crate) mod saved;
 mod scan;
 mod write;
 
+#[cfg(feature = "prepare")]
 pub use committed::Committed;
 pub(crate) use name::Name;
 pub use scan::{Entry, Scan, ScanSlot};

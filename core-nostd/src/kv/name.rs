@@ -30,6 +30,7 @@ pub(crate) struct Name<'k> {
     pub key: &'k [u8],
     pub class: Class,
     /// Its entry before the open transaction is asked for.
+    #[cfg(feature = "prepare")]
     pub committed: bool,
 }
 
@@ -47,15 +48,16 @@ impl<'k> Name<'k> {
     }
 
     pub(crate) fn new(key: &'k [u8], class: Class) -> Self {
-        let committed = false;
         Name {
             key,
             class,
-            committed,
+            #[cfg(feature = "prepare")]
+            committed: false,
         }
     }
 
     /// The entry as it was before the open transaction.
+    #[cfg(feature = "prepare")]
     pub(crate) fn committed(self) -> Self {
         let committed = true;
         Name { committed, ..self }
@@ -331,6 +333,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let found = self.index.find(&probe, &mut |loc| {
             device.compare_known(table, name, loc, &mut matched)
         })?;
+        #[cfg(feature = "prepare")]
         let found = match name.committed {
             true => self.before_group(name, &probe, found)?,
             false => found,

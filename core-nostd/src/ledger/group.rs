@@ -155,6 +155,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     ///
     /// # Errors
     /// As [`Store::commit`]: nothing of the transaction is left.
+    #[cfg(feature = "prepare")]
     pub fn prepare(&mut self) -> Result<(), Error<M::Error>> {
         let ended = self.end_frames();
         self.told(ended)
