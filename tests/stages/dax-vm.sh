@@ -8,9 +8,9 @@ need_packages qemu-system-x86 ndctl busybox-static cpio xz-utils zstd e2fsprogs 
 export RUSTFLAGS="-C target-feature=+crt-static"
 static=(--target x86_64-unknown-linux-gnu --target-dir "$target/dax-vm")
 cargo build "${static[@]}" --profile test -p indelible-dax-vm
-tests=$(cargo test "${static[@]}" -p indelible-dax --test pmem --no-run 2>&1 | tee /dev/stderr |
+tests=$(cargo test "${static[@]}" -p indelible-dax --no-default-features --test pmem --no-run 2>&1 | tee /dev/stderr |
   sed -n 's/.*Executable .*(\(.*\))/\1/p')
 built=$target/dax-vm/x86_64-unknown-linux-gnu/debug
 
-bash tests/dax-vm/build.sh "$target/dax-vm/machine" "$built/guest" "$tests"
+bash tests/dax-vm/build.sh "$target/dax-vm/machine" "$built/guest" "$(realpath "$tests")"
 "$built/indelible-dax-vm" "$target/dax-vm/machine"
