@@ -79,9 +79,9 @@ pub use admin::{CheckCursor, Checked, Finding, FrameInfo, Room, SegmentInfo};
 pub use error::{Error, GeometryError, Item, Operation};
 pub use format::VERSION;
 pub use index::{HashIndex, Index, NoIndex, OrderedIndex, OrderedNode, Saving};
-pub use kv::reclaim::Maintained;
 #[cfg(feature = "prepare")]
 pub use kv::Committed;
+pub use kv::reclaim::Maintained;
 pub use kv::{Entry, Scan, ScanSlot};
 pub use layout::{Config, Layout};
 pub use ledger::setup::setup;

@@ -594,7 +594,10 @@ fn usage_errors_are_code_2_and_every_help_has_examples() {
     let bench = Bench::new();
     let bare = bench.run::<&str>([]);
     assert_eq!(bare.0.status.code(), Some(USAGE));
-    assert!(bare.stderr().contains("Usage: indelible [OPTIONS] <COMMAND>"));
+    assert!(
+        bare.stderr()
+            .contains("Usage: indelible [OPTIONS] <COMMAND>")
+    );
     bench
         .run(["create", "s"])
         .fails(USAGE, "--size <SIZE>; see `indelible create --help`");
