@@ -1,8 +1,8 @@
 //! The `indelible` command: stores in plain files, and images of other media.
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 compile_error!(
-    "the `indelible` command needs Unix; build the library alone with --no-default-features"
+    "the `indelible` command needs Unix or Windows; build the library alone with --no-default-features"
 );
 
 mod args;

@@ -43,12 +43,15 @@ struct Found {
 
 pub fn run(args: Import) -> Outcome {
     // The store itself may lie in the folder.
-    let store = identity(&fs::metadata(&args.store).map_err(|error| {
-        Failure::new(
-            Code::Open,
-            format_args!("{}: opening failed: {error}", args.store.display()),
-        )
-    })?);
+    let store = identity(
+        &args.store,
+        &fs::metadata(&args.store).map_err(|error| {
+            Failure::new(
+                Code::Open,
+                format_args!("{}: opening failed: {error}", args.store.display()),
+            )
+        })?,
+    );
     let tree = Tree::walk(&args.dir, store)?;
     let bar = progress(tree.bytes);
     let outcome = writing(&args.store, |store| {
@@ -289,7 +292,7 @@ impl Tree {
                     folders.push((path, key));
                 } else if !kind.is_file() {
                     tree.other += 1;
-                } else if store.is_none() || identity(&meta) != store {
+                } else if store.is_none() || identity(&path, &meta) != store {
                     tree.bytes += meta.len();
                     tree.files.push(Found {
                         path,
@@ -341,21 +344,34 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
+    use std::os::windows::fs::OpenOptionsExt;
+    use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OPEN_REPARSE_POINT;
+
+    let file = File::options()
+        .read(true)
+        .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("no longer a regular file"));
+    }
+    Ok(file)
 }
 
 /// What tells a file from others.
 #[cfg(unix)]
-fn identity(meta: &fs::Metadata) -> Option<(u64, u64)> {
+fn identity(_: &Path, meta: &fs::Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     Some((meta.dev(), meta.ino()))
 }
 
-#[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> Option<(u64, u64)> {
-    None
+/// What tells a file from others: the system says it of open files alone.
+#[cfg(windows)]
+fn identity(path: &Path, _: &fs::Metadata) -> Option<(u64, u64)> {
+    let handle = winapi_util::Handle::from_path_any(path).ok()?;
+    let about = winapi_util::file::information(&handle).ok()?;
+    Some((about.volume_serial_number(), about.file_index()))
 }
 
 #[cfg(unix)]

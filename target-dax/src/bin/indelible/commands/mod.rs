@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod create;
 mod export;
+mod folders;
 mod import;
 mod inspect;
 mod kv;
