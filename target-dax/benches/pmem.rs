@@ -131,21 +131,21 @@ mod linux {
                 let at = next(&mut at);
                 memory.store(at, &source[..64]);
                 memory.write_back(at, 64);
-                memory.fence();
+                memory.fence().unwrap();
             }
         });
         let same = best(COUNT, || {
             for _ in 0..COUNT {
                 memory.store(0, &source[..64]);
                 memory.write_back(0, 64);
-                memory.fence();
+                memory.fence().unwrap();
             }
         });
         let stream = best(COUNT, || {
             for _ in 0..COUNT {
                 let at = next(&mut at);
                 memory.stream(at, &source[..64]);
-                memory.fence();
+                memory.fence().unwrap();
             }
         });
         let two = best(COUNT, || {
@@ -153,10 +153,10 @@ mod linux {
                 let at = next(&mut at);
                 memory.store(at, &source[..128]);
                 memory.write_back(at, 128);
-                memory.fence();
+                memory.fence().unwrap();
                 memory.store(at + 2048, &source[..8]);
                 memory.write_back(at + 2048, 8);
-                memory.fence();
+                memory.fence().unwrap();
             }
         });
         println!("\nns                                         here  reference");
@@ -184,7 +184,7 @@ mod linux {
                             memory.store(at, &source[..len]);
                             memory.write_back(at, len);
                         }
-                        memory.fence();
+                        memory.fence().unwrap();
                     }
                 })
             };
@@ -211,7 +211,7 @@ mod linux {
                 for _ in 0..count {
                     at = (at + 4096) % (SIZE - 8192);
                     memory.stream(at, &source[from..from + 4096]);
-                    memory.fence();
+                    memory.fence().unwrap();
                 }
             });
             println!("{past:>24} {time:>18.0}");

@@ -4,16 +4,14 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 use indelible::Layout;
 use indelible::{Geometry, Medium};
 
-#[cfg(not(target_os = "linux"))]
-use crate::file::NotDax;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 use crate::file::OsFile;
-use crate::file::{Access, FileError, FileMedium, RawFile, Reads, Syncer};
-#[cfg(target_os = "linux")]
+use crate::file::{Access, FileError, FileMedium, NotDax, RawFile, Reads, Syncer};
+#[cfg(any(target_os = "linux", windows))]
 use crate::pmem::{self, PmemMedium};
 
 /// What a medium is, which says what its durability rests on.
@@ -26,6 +24,9 @@ pub enum MediumKind {
     FsDax,
     /// A mapped DAX device: cache lines written back.
     DevDax,
+    /// A mapped view of a plain file: `FlushViewOfFile` and then
+    /// `FlushFileBuffers`.
+    View,
     /// Memory that is lost with the power: nothing is durable.
     Volatile,
 }
@@ -36,6 +37,7 @@ impl fmt::Display for MediumKind {
             MediumKind::File => "a plain file",
             MediumKind::FsDax => "persistent memory, a file on a DAX file system",
             MediumKind::DevDax => "persistent memory, a DAX device",
+            MediumKind::View => "a mapped view of a plain file",
             MediumKind::Volatile => "volatile memory",
         })
     }
@@ -52,7 +54,13 @@ pub enum MediumChoice {
     File,
     /// Persistent memory, or [`FileError::NotDax`].
     Dax,
-    /// Memory that is lost with the power, never chosen by itself.
+    /// A plain file through a mapped view: on Windows alone, for elsewhere the
+    /// file medium reads through one. A plain file with
+    /// [`Reads::Positioned`], and for images of flash, whose order views do
+    /// not keep.
+    View,
+    /// Memory that is lost with the power, never chosen by itself. On Linux
+    /// alone.
     Volatile,
 }
 
@@ -122,8 +130,8 @@ impl<F: RawFile> HostMedium for FileMedium<F> {
 pub enum AnyMedium {
     /// A plain file.
     File(FileMedium),
-    /// Persistent memory.
-    #[cfg(target_os = "linux")]
+    /// Persistent memory, or a mapped view.
+    #[cfg(any(target_os = "linux", windows))]
     Pmem(PmemMedium),
 }
 
@@ -131,7 +139,7 @@ macro_rules! each {
     ($medium:expr, $it:ident => $call:expr) => {
         match $medium {
             AnyMedium::File($it) => $call,
-            #[cfg(target_os = "linux")]
+            #[cfg(any(target_os = "linux", windows))]
             AnyMedium::Pmem($it) => $call,
         }
     };
@@ -153,20 +161,31 @@ impl AnyMedium {
         match choice {
             MediumChoice::File => FileMedium::open(path, access, reads).map(Self::File),
             MediumChoice::Auto => Self::auto(path, access, reads),
-            #[cfg(target_os = "linux")]
+            #[cfg(any(target_os = "linux", windows))]
             MediumChoice::Dax => PmemMedium::open(path, access, reads).map(Self::Pmem),
             #[cfg(target_os = "linux")]
             MediumChoice::Volatile => PmemMedium::open_volatile(path, access).map(Self::Pmem),
-            #[cfg(not(target_os = "linux"))]
-            MediumChoice::Dax | MediumChoice::Volatile => Err(FileError::NotDax {
+            #[cfg(windows)]
+            MediumChoice::View => Self::view(path, access, reads),
+            #[allow(unreachable_patterns, reason = "on every system some are left")]
+            _ => Err(FileError::NotDax {
                 why: NotDax::System,
                 source: None,
             }),
         }
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(windows)]
+    fn view(path: &Path, access: Access, reads: Reads) -> Result<Self, FileError> {
+        if reads == Reads::Positioned {
+            return FileMedium::open(path, access, reads).map(Self::File);
+        }
+        Self::fitting(PmemMedium::open_view(path, access)?, access, reads)
+    }
+
+    #[cfg(any(target_os = "linux", windows))]
     fn auto(path: &Path, access: Access, reads: Reads) -> Result<Self, FileError> {
+        #[cfg(target_os = "linux")]
         if pmem::device(path).is_some() {
             return PmemMedium::open(path, access, reads).map(Self::Pmem);
         }
@@ -175,9 +194,14 @@ impl AnyMedium {
         if pmem::Mapping::probe(&file).is_err() {
             return FileMedium::of_file(file, access, reads).map(Self::File);
         }
-        let medium = PmemMedium::of_file(file, access, reads)?;
+        Self::fitting(PmemMedium::of_file(file, access, reads)?, access, reads)
+    }
+
+    /// Memory, or the file below it for the image of a medium that keeps an
+    /// order, which memory does not.
+    #[cfg(any(target_os = "linux", windows))]
+    fn fitting(medium: PmemMedium, access: Access, reads: Reads) -> Result<Self, FileError> {
         match Layout::read(&medium) {
-            // The image of a medium that keeps an order, which memory does not.
             Ok(layout) if !pmem::holds(layout.geometry) => {
                 let file = medium.into_memory().into_file();
                 FileMedium::of_file(file, access, reads).map(Self::File)
@@ -186,7 +210,7 @@ impl AnyMedium {
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(any(target_os = "linux", windows)))]
     fn auto(path: &Path, access: Access, reads: Reads) -> Result<Self, FileError> {
         FileMedium::open(path, access, reads).map(Self::File)
     }
@@ -223,7 +247,7 @@ impl AnyMedium {
         // As a file first: written whole by calls, so that its extents are
         // there and no store into the mapping has to wait for one.
         let created = FileMedium::create(path, geometry)?;
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         if choice != MediumChoice::File && (choice != MediumChoice::Auto || pmem::holds(geometry)) {
             drop(created);
             let opened = Self::open(path, Access::ReadWrite, Reads::Mapped, choice)

@@ -6,8 +6,9 @@
 //!   through a mapping, one lock a store. It also opens files that hold the
 //!   image of another geometry, such as a flash dump, and ships the recorder
 //!   that shows what a power cut could have left of a run.
-//! * `pmem` is persistent memory on Linux: DAX files and devices, mapped; a
-//!   commit is written-back cache lines and a fence. [`AnyMedium`] is either of
+//! * `pmem` is persistent memory on Linux and Windows: DAX files and devices,
+//!   mapped; a commit is written-back cache lines and a fence. On Windows it
+//!   also maps files that are on a disk. [`AnyMedium`] is either of
 //!   the two, by what a path leads to.
 //! * [`host`] lends memory to the core, which has no allocator, and grows it:
 //!   [`HostStore`] is the store that most programs want.
@@ -34,7 +35,7 @@
 mod any;
 pub mod file;
 pub mod host;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub mod pmem;
 pub mod shared;
 

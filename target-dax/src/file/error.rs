@@ -40,11 +40,12 @@ pub enum NotDax {
     Memory,
     /// Its file system keeps it on a disk, or was mounted without DAX.
     FileSystem,
-    /// The system does not know `MAP_SYNC`, which came with Linux 4.15.
+    /// The system does not know `MAP_SYNC`, which came with Linux 4.15, or
+    /// `RtlFlushNonVolatileMemory`, which came with Windows 10 1709.
     Kernel,
     /// The processor has no instruction that writes a cache line back.
     Processor,
-    /// Persistent memory is used on Linux alone.
+    /// Such memory is not used on this system.
     System,
     /// It holds the image of a medium that memory cannot stand in for.
     Image,
@@ -60,20 +61,29 @@ impl fmt::Display for NotDax {
                  another place, or the file medium"
             }
             NotDax::FileSystem => {
-                "not persistent memory: its file system is on a disk, or is not mounted with DAX; \
-                 mount it with -o dax=always, or choose the file medium"
+                if cfg!(windows) {
+                    "not persistent memory: its volume is on a disk, or was not formatted with \
+                     DAX; format one with /dax, or choose the file medium"
+                } else {
+                    "not persistent memory: its file system is on a disk, or is not mounted with \
+                     DAX; mount it with -o dax=always, or choose the file medium"
+                }
             }
             NotDax::Kernel => {
-                "not used as persistent memory: the system does not know MAP_SYNC; Linux 4.15 \
-                 or newer does, or choose the file medium"
+                if cfg!(windows) {
+                    "not used as persistent memory: the system does not know \
+                     RtlFlushNonVolatileMemory; Windows 10 1709 or newer does, or choose the file \
+                     medium"
+                } else {
+                    "not used as persistent memory: the system does not know MAP_SYNC; Linux 4.15 \
+                     or newer does, or choose the file medium"
+                }
             }
             NotDax::Processor => {
                 "not used as persistent memory: this processor has no instruction that writes a \
                  cache line back; choose the file medium"
             }
-            NotDax::System => {
-                "not used as persistent memory: that is there on Linux alone; choose the file medium"
-            }
+            NotDax::System => "not used as memory: not on this system; choose the file medium",
             NotDax::Image => {
                 "not used as persistent memory: it holds the image of another medium; choose the \
                  file medium"

@@ -53,7 +53,7 @@ use indelible::{Geometry, Medium, Order};
 pub use error::{FileError, NotDax, Operation};
 pub use raw::{OsFile, RawFile, Syncer};
 pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) use recorder::{Piece, visit_pieces};
 
 use pending::Pending;

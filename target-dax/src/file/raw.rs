@@ -173,13 +173,13 @@ impl OsFile {
     }
 
     /// The handle.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// Reads with a call, and these bytes alone.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     pub(crate) fn read_through(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
         read_exact_at(&self.file, at, buf)
     }
@@ -299,7 +299,8 @@ fn no_room(size: u64, source: io::Error) -> FileError {
     }
 }
 
-/// Makes the entry of a new file in its folder durable.
+/// Makes the entry of a new file in its folder durable. On Windows the flush
+/// of the file did: NTFS writes the change of the folder to its log before.
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
     if cfg!(unix) {
         let folder = match path.parent() {

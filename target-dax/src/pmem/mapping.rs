@@ -6,18 +6,15 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::processor::{self, Processor};
-use super::{Persist, WriteBack};
+use super::probed::Probed;
+use super::processor::Processor;
+use super::{Persist, WriteBack, refused, size_of, words};
 use crate::MediumKind;
-use crate::file::{Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
-
-/// What is read by a call before it is first touched through the mapping.
-const WINDOW: usize = 32 << 10;
+use crate::file::{Access, FileError, NotDax, Operation, OsFile, Reads};
 
 /// Alignment of DAX devices that do not say theirs.
 const DEVICE_ALIGN: u64 = 2 << 20;
@@ -30,9 +27,8 @@ pub struct Mapping {
     processor: Processor,
     reads: Reads,
     access: Access,
-    /// Windows that a call has read since the mapping was made, a bit each;
-    /// none where calls cannot read, or cannot fail.
-    probed: Option<Box<[AtomicU64]>>,
+    /// What calls have read; none where they cannot read, or cannot fail.
+    probed: Option<Probed>,
     /// Holds the lock.
     file: OsFile,
 }
@@ -88,14 +84,13 @@ impl Mapping {
         let flags = MapFlags::SHARED_VALIDATE | MapFlags::SYNC;
         let region = Region::map(file.file(), size, access, flags)
             .map_err(|error| why_refused(file.file(), error))?;
-        let windows = size.div_ceil(WINDOW).div_ceil(64);
         let mapping = Self {
             region,
             kind: MediumKind::FsDax,
             processor,
             reads,
             access,
-            probed: Some((0..windows).map(|_| AtomicU64::new(0)).collect()),
+            probed: Some(Probed::new(size)),
             file,
         };
         if access == Access::ReadWrite {
@@ -151,7 +146,7 @@ impl Mapping {
             // What a killed process stored may still be in the cache alone,
             // and is read from there; nobody else knows which lines these are.
             mapping.write_back(0, size);
-            mapping.fence();
+            mapping.processor.fence();
         }
         Ok(mapping)
     }
@@ -229,32 +224,13 @@ impl Mapping {
         Some(unsafe { std::slice::from_raw_parts(self.region.begin.as_ptr().add(at), len) })
     }
 
-    /// Reads the windows of a range that no call has read yet.
+    /// Reads what no call has read yet of a range.
     #[inline]
     fn probe_range(&self, at: usize, len: usize) -> io::Result<()> {
-        let Some(probed) = &self.probed else {
-            return Ok(());
-        };
-        if len == 0 {
-            return Ok(());
+        match &self.probed {
+            Some(probed) => probed.range(&self.file, at, len),
+            None => Ok(()),
         }
-        for window in at / WINDOW..=(at + len - 1) / WINDOW {
-            let bit = 1 << (window % 64);
-            // Relaxed: the bit says what this process has seen, and guards no
-            // other memory.
-            if probed[window / 64].load(Ordering::Relaxed) & bit == 0 {
-                self.probe_window(window)?;
-                probed[window / 64].fetch_or(bit, Ordering::Relaxed);
-            }
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn probe_window(&self, window: usize) -> io::Result<()> {
-        let begin = window * WINDOW;
-        let len = WINDOW.min(self.region.len - begin);
-        self.file.read_through(begin as u64, &mut vec![0; len])
     }
 
     /// The address of `len` bytes that may be changed.
@@ -316,7 +292,7 @@ impl Persist for Mapping {
         let target = self.target(at, bytes.len());
         // SAFETY: the range is mapped for writing, in whole pages and so in
         // whole words, and `&mut self` means that nobody borrows it.
-        unsafe { processor::store(target, bytes) }
+        unsafe { words::store(target, bytes) }
     }
 
     fn stream(&mut self, at: usize, bytes: &[u8]) {
@@ -336,8 +312,9 @@ impl Persist for Mapping {
     }
 
     #[inline]
-    fn fence(&mut self) {
+    fn fence(&mut self) -> io::Result<()> {
         self.processor.fence();
+        Ok(())
     }
 
     fn revive(&mut self, at: usize, len: usize) -> io::Result<()> {
@@ -353,20 +330,6 @@ impl Persist for Mapping {
         self.file.file().sync_data()?;
         self.probe_range(at, len)
     }
-}
-
-fn size_of(file: &OsFile) -> Result<usize, FileError> {
-    let failed = |source| FileError::io(Operation::Open, 0, source);
-    let size = file.size().map_err(failed)?;
-    match usize::try_from(size) {
-        Ok(0) => Err(FileError::Empty),
-        Ok(size) => Ok(size),
-        Err(error) => Err(failed(io::Error::other(error))),
-    }
-}
-
-fn refused(why: NotDax) -> FileError {
-    FileError::NotDax { why, source: None }
 }
 
 /// What the system meant when it refused to map a file with `MAP_SYNC`.

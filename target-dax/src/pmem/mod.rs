@@ -3,6 +3,8 @@
 //!
 //! # What it promises
 //!
+//! On Linux:
+//!
 //! * **Files on DAX file systems** are mapped with `MAP_SHARED_VALIDATE |
 //!   MAP_SYNC`. The system grants that only where stores that are written back
 //!   are durable without a call, so where it is refused
@@ -22,6 +24,19 @@
 //! * On opening for writing, what a killed process left in the caches is made
 //!   durable, for it is read from there: by `fdatasync` for files, by writing
 //!   back every line for devices, which takes about 0.1 s for each GiB.
+//!
+//! On Windows ([`PmemMedium::open`] and [`PmemMedium::open_view`] there):
+//!
+//! * **Files on DAX volumes**, which the system names by `FILE_DAX_VOLUME`, are
+//!   mapped, and lines written back by `RtlFlushNonVolatileMemory` without a
+//!   drain, the flush ending in `RtlDrainNonVolatileFlush`. Both are looked up
+//!   when a store is opened; a system without them refuses. This part has been
+//!   compiled and never run, for want of such a volume.
+//! * **Files on other volumes** can be mapped too: what was written is handed
+//!   over page by page with `FlushViewOfFile`, then `FlushFileBuffers` waits
+//!   for the disk. Stores may reach the disk earlier, in any order, as a
+//!   medium without an order may. A call that fails poisons the medium, as it
+//!   does the file medium.
 //!
 //! # Memory that fails
 //!
@@ -47,28 +62,42 @@
 //! fence stays; it is refused unless every region of the machine reports the
 //! persistence domain `cpu_cache`.
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
 mod arm;
 mod lines;
+#[cfg(target_os = "linux")]
 mod mapping;
+#[cfg(windows)]
+mod nonvolatile;
 mod persist;
+mod probed;
+#[cfg(target_os = "linux")]
 mod processor;
 mod recorder;
-#[cfg(target_arch = "x86_64")]
+#[cfg(windows)]
+mod view;
+mod words;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod x86;
 
 use std::path::Path;
 
 use indelible::{Geometry, Medium, Order};
 
-use crate::file::{self, Access, FileError, NotDax, Operation, OsFile, Reads};
+use crate::file::{self, Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
 use crate::{HostMedium, MediumKind};
 use lines::Open;
 
+#[cfg(target_os = "linux")]
 pub use mapping::Mapping;
+#[cfg(target_os = "linux")]
 pub(crate) use mapping::device;
 pub use persist::Persist;
+#[cfg(target_os = "linux")]
 pub use processor::WriteBack;
+#[cfg(windows)]
+pub use view::Mapping;
+
 pub use recorder::{LineEvent, LineJournal, LineRecorder, LineStates, Misuse};
 
 /// Runs of this many bytes and more are stored past the cache.
@@ -97,6 +126,24 @@ pub struct PmemMedium<P: Persist = Mapping> {
     open: Open,
     /// Whether anything was written since the last fence.
     outstanding: bool,
+    /// Why nothing is written any more: a fence failed. `access` is for
+    /// reading only then, so that writes have one thing to look at.
+    poisoned: bool,
+}
+
+fn refused(why: NotDax) -> FileError {
+    FileError::NotDax { why, source: None }
+}
+
+/// Bytes of a file that is to be mapped whole.
+fn size_of(file: &OsFile) -> Result<usize, FileError> {
+    let failed = |source| FileError::io(Operation::Open, 0, source);
+    let size = file.size().map_err(failed)?;
+    match usize::try_from(size) {
+        Ok(0) => Err(FileError::Empty),
+        Ok(size) => Ok(size),
+        Err(error) => Err(failed(std::io::Error::other(error))),
+    }
 }
 
 /// Whether memory can be a medium of a geometry.
@@ -128,6 +175,9 @@ impl PmemMedium {
     /// ```
     pub fn open(path: impl AsRef<Path>, access: Access, reads: Reads) -> Result<Self, FileError> {
         let path = path.as_ref();
+        #[cfg(windows)]
+        let mapping = Mapping::of_file(OsFile::open(path, access)?, access, reads)?;
+        #[cfg(target_os = "linux")]
         let mapping = match device(path) {
             Some(_) => Mapping::of_device(path, access)?,
             None => Mapping::of_file(OsFile::open(path, access)?, access, reads)?,
@@ -143,11 +193,25 @@ impl PmemMedium {
         Ok(Self::of(Mapping::of_file(file, access, reads)?, access))
     }
 
+    /// Opens a file on any volume, mapped: its pages are written to the disk by
+    /// the system, `FlushViewOfFile` and then `FlushFileBuffers` a commit.
+    /// Reads are as fast as those of memory, where the file medium has a call
+    /// for each on Windows.
+    ///
+    /// # Errors
+    /// As for [`FileMedium::open`](crate::FileMedium::open).
+    #[cfg(windows)]
+    pub fn open_view(path: impl AsRef<Path>, access: Access) -> Result<Self, FileError> {
+        let file = OsFile::open(path.as_ref(), access)?;
+        Ok(Self::of(Mapping::view(file, access)?, access))
+    }
+
     /// Opens a file as memory that is lost with the power, such as one in
     /// `/dev/shm`. Nothing in it is durable.
     ///
     /// # Errors
     /// As for [`PmemMedium::open`].
+    #[cfg(target_os = "linux")]
     pub fn open_volatile(path: impl AsRef<Path>, access: Access) -> Result<Self, FileError> {
         let file = OsFile::open(path.as_ref(), access)?;
         Ok(Self::of(Mapping::volatile(file, access)?, access))
@@ -163,6 +227,7 @@ impl PmemMedium {
     ///
     /// # Errors
     /// [`FileError::NotDax`] where the machine does not report such caches.
+    #[cfg(target_os = "linux")]
     pub fn trust_caches(&mut self) -> Result<(), FileError> {
         self.memory.trust_caches()
     }
@@ -199,6 +264,7 @@ impl<P: Persist> PmemMedium<P> {
             kind,
             open,
             outstanding: false,
+            poisoned: false,
         }
     }
 
@@ -222,7 +288,11 @@ impl<P: Persist> PmemMedium<P> {
 
     fn check_write(&self, at: u64, len: u64, unit: u32) -> Result<(), FileError> {
         if self.access == Access::ReadOnly {
-            return Err(FileError::ReadOnly);
+            return Err(if self.poisoned {
+                FileError::Poisoned
+            } else {
+                FileError::ReadOnly
+            });
         }
         self.check_range(at, len)?;
         // Units are powers of two; a division would take longer than the store.
@@ -352,7 +422,11 @@ impl<P: Persist> Medium for PmemMedium<P> {
         self.check_write(0, 0, 1)?;
         if self.outstanding {
             self.open.write_back_all(&mut self.memory);
-            self.memory.fence();
+            self.memory.fence().map_err(|source| {
+                self.poisoned = true;
+                self.access = Access::ReadOnly;
+                FileError::io(Operation::Flush, 0, source)
+            })?;
             self.outstanding = false;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::io;
 
 /// Memory whose stores become durable when their cache lines are written back
-/// and a fence follows.
+/// and a fence follows; or, where the system writes it back, pages and a call.
 ///
 /// [`Mapping`](super::Mapping) is the real one; a
 /// [`LineRecorder`](super::LineRecorder) models the cache in tests. Addresses
@@ -14,7 +14,8 @@ pub trait Persist {
     /// Bytes of memory.
     fn size(&self) -> usize;
 
-    /// Bytes of a cache line, a power of two from 8.
+    /// Bytes of a cache line, or of what else is written back at once: a power
+    /// of two from 8 to 4096.
     fn line(&self) -> usize;
 
     /// Fills `buf` from `at`.
@@ -39,7 +40,11 @@ pub trait Persist {
     fn write_back(&mut self, at: usize, len: usize);
 
     /// Waits until all that was streamed or is being written back is durable.
-    fn fence(&mut self);
+    ///
+    /// # Errors
+    /// What the system reports, where it has a part in it; everything since
+    /// the last success is then in doubt, and the medium writes no more.
+    fn fence(&mut self) -> io::Result<()>;
 
     /// Makes memory readable again that the processor reports as lost, its
     /// contents the byte 0. Called before an erase, with whole pages.

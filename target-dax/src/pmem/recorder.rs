@@ -157,8 +157,9 @@ impl Persist for LineRecorder {
         }
     }
 
-    fn fence(&mut self) {
+    fn fence(&mut self) -> io::Result<()> {
         self.journal.tape().push(LineEvent::Fence);
+        Ok(())
     }
 }
 

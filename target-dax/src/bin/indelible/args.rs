@@ -38,6 +38,9 @@ pub enum Medium {
     File,
     /// As persistent memory, or not at all
     Dax,
+    /// Mapped, wherever it lies
+    #[cfg(windows)]
+    View,
 }
 
 #[derive(Debug, Subcommand)]

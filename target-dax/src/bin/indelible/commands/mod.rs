@@ -38,6 +38,8 @@ pub fn run(command: Command, medium: Option<Medium>) -> Outcome {
         _ if dax => MediumChoice::Dax,
         Some(Medium::File) => MediumChoice::File,
         Some(Medium::Dax) => MediumChoice::Dax,
+        #[cfg(windows)]
+        Some(Medium::View) => MediumChoice::View,
         Some(Medium::Auto) | None => MediumChoice::Auto,
     });
     match command {

@@ -131,6 +131,7 @@ fn short(kind: MediumKind) -> &'static str {
         MediumKind::File => "file",
         MediumKind::FsDax => "fsdax",
         MediumKind::DevDax => "devdax",
+        MediumKind::View => "view",
         _ => "other",
     }
 }
