@@ -3,7 +3,6 @@
 mod common;
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
 use common::*;
@@ -19,6 +18,7 @@ fn create_makes_a_file_of_the_size_and_refuses_an_existing_path() {
     bench.run(["list", "s"]).prints("");
 }
 
+#[cfg(unix)]
 #[test]
 fn create_takes_the_space_at_once() {
     use std::os::unix::fs::MetadataExt;
@@ -74,6 +74,7 @@ fn create_makes_images_of_other_geometries() {
     bench.run(odd).fails(USAGE, "write unit 3");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_disk_without_room_shows_at_creation_and_leaves_nothing_behind() {
     let bench = Bench::new();
@@ -88,6 +89,7 @@ fn a_disk_without_room_shows_at_creation_and_leaves_nothing_behind() {
     assert!(!bench.path("s").exists());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_small_disk_is_code_6_and_leaves_nothing_behind() {
     let bench = Bench::new();
@@ -222,8 +224,10 @@ fn hexadecimal_and_text_are_for_people() {
         .fails(USAGE, "cannot be used");
 }
 
+#[cfg(unix)]
 #[test]
 fn keys_are_bytes() {
+    use std::os::unix::ffi::OsStrExt;
     let bench = Bench::with_store("1M", &[]);
     let key = std::ffi::OsStr::from_bytes(b"\xff\xfe");
     bench

@@ -2,14 +2,12 @@
 //!
 //! `INDELIBLE_KILLS=200 cargo test -p indelible-dax --release --test kill`
 //! kills that often (20 times otherwise), `INDELIBLE_KILL_DIR` chooses the
-//! folder, `INDELIBLE_SEED` the moments.
+//! folder, `INDELIBLE_SEED` the moments, `INDELIBLE_MEDIUM` the medium.
 
 mod common;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -23,6 +21,14 @@ fn setting<T: std::str::FromStr>(name: &str, otherwise: T) -> T {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(otherwise)
+}
+
+/// The file of a key.
+fn name_of(key: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    return <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(key).into();
+    #[cfg(not(unix))]
+    return std::str::from_utf8(key).unwrap().into();
 }
 
 /// A folder of files of many sizes, for machines without the system's.
@@ -69,7 +75,10 @@ fn a_killed_import_keeps_what_it_acknowledged() {
         let _ = fs::remove_file(bench.path("s"));
         bench.run(["create", "s", "--size", &size]).succeeds();
     };
+    let medium: String = setting("INDELIBLE_MEDIUM", "auto".into());
     let import = [
+        "--medium".into(),
+        medium.into(),
         "import".into(),
         "s".into(),
         folder.clone().into_os_string(),
@@ -131,10 +140,10 @@ fn a_killed_import_keeps_what_it_acknowledged() {
         let store: HostStore<'_> = HostStore::open_read_only(bench.path("s"), &memory).unwrap();
         let mut missing = BTreeMap::new();
         for key in &acked {
-            let name = Path::new(OsStr::from_bytes(key));
-            let expected = fs::read(folder.join(name)).unwrap();
+            let name = name_of(key);
+            let expected = fs::read(folder.join(&name)).unwrap();
             if store.get(key).unwrap().as_ref() != Some(&expected) {
-                missing.insert(name.to_path_buf(), expected.len());
+                missing.insert(name, expected.len());
             }
         }
         assert!(

@@ -10,11 +10,11 @@ use std::io;
 
 use common::judge::{Contents, Work, budget, fresh, recover, seed, work_on};
 use indelible_dax::file;
-use indelible_dax::indelible::{Geometry, HashIndex};
+use indelible_dax::indelible::{Geometry, HashIndex, Medium};
 use indelible_dax::pmem::{
     LineEvent, LineJournal, LineRecorder, LineStates, Misuse, Persist, PmemMedium,
 };
-use indelible_dax::{Access, HostMemory, HostStore};
+use indelible_dax::{Access, FileError, HostMemory, HostStore};
 
 const SIZE: u64 = 128 << 10;
 
@@ -34,6 +34,8 @@ enum Fault {
     Fences,
     /// Each third `sfence`.
     SomeFences,
+    /// Nothing, but a fence fails, as where the system has a part in it.
+    FailingFence,
 }
 
 /// Memory under a program that leaves something out.
@@ -75,13 +77,16 @@ impl Persist for Broken {
             self.memory.write_back(at, len);
         }
     }
-    fn fence(&mut self) -> std::io::Result<()> {
+    fn fence(&mut self) -> io::Result<()> {
         self.count += 1;
         let left_out = match self.fault {
             Fault::Fences => true,
             Fault::SomeFences => self.count.is_multiple_of(3),
             _ => false,
         };
+        if self.fault == Fault::FailingFence {
+            return Err(io::ErrorKind::Other.into());
+        }
         if left_out {
             return Ok(());
         }
@@ -262,4 +267,30 @@ fn a_commit_word_that_overtakes_its_data_is_caught() {
     let caught = explore(&run, budget(150));
     println!("{caught:?}");
     assert!(caught.is_err(), "it went unseen");
+}
+
+#[test]
+fn a_fence_that_fails_poisons_the_medium() {
+    let size = 16 << 10;
+    let broken = Broken {
+        memory: LineRecorder::new(vec![0; size], LineJournal::default()),
+        fault: Fault::FailingFence,
+        count: 0,
+    };
+    let geometry = file::geometry(size as u64);
+    let mut medium = PmemMedium::over(broken, geometry, Access::ReadWrite).unwrap();
+    medium.flush().unwrap();
+    medium.write(0, b"12345678").unwrap();
+    let failed = medium.flush();
+    assert!(matches!(failed, Err(FileError::Io { .. })), "{failed:?}");
+    for refused in [
+        medium.write(8, b"x"),
+        medium.erase(4096, 4096),
+        medium.flush(),
+    ] {
+        assert!(matches!(refused, Err(FileError::Poisoned)), "{refused:?}");
+    }
+    let mut read = [0; 8];
+    medium.read(0, &mut read).unwrap();
+    assert_eq!(&read, b"12345678");
 }

@@ -1,5 +1,7 @@
 //! Folders imported and exported again.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -60,6 +60,12 @@ need_target() {
   build_std=(-Z build-std=core)
 }
 
+# need_std TARGET: as need_target, for a target with a standard library.
+need_std() {
+  need_target "$@"
+  [ ${#build_std[@]} -eq 0 ] || build_std=(-Z build-std=std,panic_unwind,panic_abort)
+}
+
 # need_node: Node 20.19 or newer, with npm.
 need_node() {
   command -v node >/dev/null || need_packages nodejs

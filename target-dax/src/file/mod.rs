@@ -28,7 +28,12 @@
 //! * **One store, one writer.** An exclusive lock is held as long as the file
 //!   is open, a shared one where it is open for reading only. The lock is
 //!   advisory: it holds between programs that ask for it, as all users of this
-//!   crate do.
+//!   crate do. On Windows it holds for all, also for a copy of an open store.
+//! * **Other systems.** A flush is what the standard library takes for one:
+//!   `fcntl(F_FULLFSYNC)` on Apple's systems, `FlushFileBuffers` on Windows.
+//!   There reads are calls, for a mapping need not show what calls wrote:
+//!   [`MediumChoice::View`](crate::MediumChoice::View) writes through a mapping
+//!   too. Only on Linux and Windows is space taken before it is written.
 //!
 //! # What it asks
 //!

@@ -332,7 +332,19 @@ fn reserve(file: &File, size: u64) -> io::Result<()> {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+/// Reserves space: a file that is not sparse has it from when it is that long.
+#[cfg(windows)]
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    file.set_len(size).map_err(|error| match error.kind() {
+        // More than a file may have; the second is how Wine puts it.
+        io::ErrorKind::InvalidInput | io::ErrorKind::OutOfMemory => {
+            io::Error::new(io::ErrorKind::FileTooLarge, error)
+        }
+        _ => error,
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
 fn reserve(_file: &File, _size: u64) -> io::Result<()> {
     Ok(())
 }

@@ -133,7 +133,8 @@ fn reads_see_what_was_written_before_and_after_the_flush() {
             assert_eq!(buf[0], 7);
             medium.flush().unwrap();
         }
-        if reads == Reads::Mapped {
+        // Windows need not show in a mapping what calls write.
+        if reads == Reads::Mapped && cfg!(unix) {
             assert_eq!(medium.borrow(100, 11).unwrap(), b"hello world");
             medium.write(111, b"!").unwrap();
             assert_eq!(

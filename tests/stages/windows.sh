@@ -1,0 +1,55 @@
+# The file target on Windows, under Wine: its tests, what it leaves compared
+# with what Linux leaves, kills, and the command. A DAX volume is nothing that
+# Wine has: that part is only compiled.
+. tests/stages/lib.sh
+need_rust
+need_packages gcc-mingw-w64-x86-64 wine64
+need_std x86_64-pc-windows-gnu
+
+name=x86_64-pc-windows-gnu
+folder=$target/windows
+mkdir -p "$folder/system"
+wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
+export WINEPREFIX=$folder/prefix WINEDEBUG=-all
+
+# Rust's library takes random numbers from a DLL that Wine has only from
+# version 9 on; an older one finds this, by the search path, and a newer its own.
+cat >"$folder/prng.c" <<'C'
+#include <windows.h>
+#include <ntsecapi.h>
+__declspec(dllexport) BOOL WINAPI ProcessPrng(unsigned char *to, size_t len) { return RtlGenRandom(to, len); }
+C
+x86_64-w64-mingw32-gcc -shared -o "$folder/system/bcryptprimitives.dll" "$folder/prng.c" -ladvapi32
+export WINEPATH="Z:${folder//\//\\}\\system"
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$wine
+
+# With the settings of a build for development: one standard library is built.
+windows() {
+  "${cross_cargo[@]}" "$1" "${build_std[@]}" -p indelible-dax --profile dev \
+    --target "$name" --target-dir "$folder" "${@:2}"
+}
+
+windows build
+windows test --no-run
+"$wine" wineboot --init >/dev/null 2>&1 || true
+
+image=$folder/windows.image other=$folder/linux.image
+rm -f "$image" "$other"
+echo "== images: the same operations here and there, and each goes on with the other's store"
+INDELIBLE_IMAGE=$other cargo test -q -p indelible-dax --test images
+INDELIBLE_IMAGE="Z:${image//\//\\}" INDELIBLE_OTHER="Z:${other//\//\\}" windows test -q --test images
+INDELIBLE_OTHER=$image cargo test -q -p indelible-dax --test images a_store_made_elsewhere
+cmp "$image" "$other"
+echo "$(stat -c %s "$image") bytes, the same under both systems"
+
+echo "== the library"
+windows test -q --lib
+windows test -q --test windows --test host --test shared --test sharded --test damage
+
+echo "== kills"
+for medium in file view; do
+  INDELIBLE_MEDIUM=$medium INDELIBLE_KILLS=${KILLS:-6} windows test -q --test kill -- --nocapture
+done
+
+echo "== the command"
+windows test -q --test command
