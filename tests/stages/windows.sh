@@ -52,4 +52,6 @@ for medium in file view; do
 done
 
 echo "== the command"
-windows test -q --test command
+# Not the two that Wine does not end in minutes: output whose reader is gone,
+# and tens of megabytes through a pipe.
+windows test -q --test command -- --skip a_closed_pipe --skip tens_of_megabytes
