@@ -8,6 +8,7 @@ use std::path::Path;
 use indelible::Layout;
 use indelible::{Geometry, Medium};
 
+use crate::backup::Tracker;
 #[cfg(any(target_os = "linux", windows))]
 use crate::file::OsFile;
 use crate::file::{Access, FileError, FileMedium, NotDax, RawFile, Reads, Syncer};
@@ -80,6 +81,10 @@ pub trait HostMedium: Medium<Error = FileError> {
     /// What the medium is.
     fn kind(&self) -> MediumKind;
 
+    /// The backups that are being made of it, which it tells what it writes and
+    /// erases.
+    fn tracker(&mut self) -> &mut Tracker;
+
     /// The first half of a flush, where it has two: see
     /// [`FileMedium::begin_flush`]. `None`, as by default, where a flush is
     /// short, or has to be one.
@@ -111,6 +116,10 @@ impl<F: RawFile> HostMedium for FileMedium<F> {
 
     fn kind(&self) -> MediumKind {
         MediumKind::File
+    }
+
+    fn tracker(&mut self) -> &mut Tracker {
+        FileMedium::tracker(self)
     }
 
     fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {
@@ -273,6 +282,10 @@ impl HostMedium for AnyMedium {
 
     fn kind(&self) -> MediumKind {
         each!(self, medium => medium.kind())
+    }
+
+    fn tracker(&mut self) -> &mut Tracker {
+        each!(self, medium => HostMedium::tracker(medium))
     }
 
     fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {

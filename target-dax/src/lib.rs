@@ -12,6 +12,8 @@
 //!   the two, by what a path leads to.
 //! * [`host`] lends memory to the core, which has no allocator, and grows it:
 //!   [`HostStore`] is the store that most programs want.
+//! * [`shared`] gives one store to many threads.
+//! * [`backup`] copies a store, also while threads write to it, and restores it.
 //!
 //! ```
 //! use indelible_dax::{HostMemory, HostStore, Setup};
@@ -33,6 +35,7 @@
 //! The `indelible` command is built with the default feature `command`.
 
 mod any;
+pub mod backup;
 pub mod file;
 pub mod host;
 #[cfg(any(target_os = "linux", windows))]
@@ -40,12 +43,14 @@ pub mod pmem;
 pub mod shared;
 
 pub use any::{AnyMedium, HostMedium, MediumChoice, MediumKind};
+pub use backup::{BackupError, BackupOptions};
 pub use file::{Access, FileError, FileMedium, Reads};
 pub use host::{HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
 pub use indelible;
 pub use shared::sharded::{ShardedOpenError, ShardedSetup, ShardedStore};
 pub use shared::{
-    Batch, OrderedSharedStore, SharedError, SharedScan, SharedStore, SharedTransaction,
+    Batch, OrderedSharedStore, SharedBackup, SharedError, SharedScan, SharedStore,
+    SharedTransaction,
 };
 
 #[doc = include_str!("../README.md")]

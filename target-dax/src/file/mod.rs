@@ -61,7 +61,9 @@ pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
 #[cfg(any(target_os = "linux", windows))]
 pub(crate) use recorder::{Piece, visit_pieces};
 
+use crate::backup::Tracker;
 use pending::Pending;
+pub(crate) use raw::{reserve_room, sync_folder_of, write_all_at};
 
 /// The unit in which plain files are erased, a page.
 pub const ERASE_UNIT: u32 = 4096;
@@ -145,6 +147,7 @@ pub struct FileMedium<F: RawFile = OsFile> {
     /// Whether a flush was begun that has not ended.
     flushing: bool,
     poisoned: bool,
+    tracker: Tracker,
 }
 
 impl FileMedium {
@@ -178,7 +181,7 @@ impl FileMedium {
             })?;
         let filled = OsFile::locked(file, Access::ReadWrite).and_then(|raw| {
             raw.allocate(geometry.capacity, geometry.blank)?;
-            raw::sync_folder_of(path)?;
+            sync_folder_of(path)?;
             raw.mapped(Reads::Mapped)
         });
         match filled {
@@ -234,6 +237,7 @@ impl<F: RawFile> FileMedium<F> {
             unsynced: true,
             flushing: false,
             poisoned: false,
+            tracker: Tracker::default(),
         };
         medium.adopt(geometry)?;
         Ok(medium)
@@ -290,6 +294,10 @@ impl<F: RawFile> FileMedium<F> {
     pub fn end_flush(&mut self, synced: io::Result<()>) -> Result<(), FileError> {
         self.flushing = false;
         self.change(|_| synced.map_err(|source| FileError::io(Operation::Flush, 0, source)))
+    }
+
+    pub(crate) fn tracker(&mut self) -> &mut Tracker {
+        &mut self.tracker
     }
 
     /// What the file may be used for.
@@ -480,6 +488,7 @@ impl<F: RawFile> Medium for FileMedium<F> {
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
         self.check_write(at, bytes.len() as u64, self.geometry.write_unit)?;
+        self.tracker.written(at, bytes.len() as u64);
         self.change(|medium| {
             if medium.geometry.order == Order::Unordered && bytes.len() >= DIRECT_MIN {
                 medium.drain()?;
@@ -495,6 +504,7 @@ impl<F: RawFile> Medium for FileMedium<F> {
 
     fn erase(&mut self, at: u64, len: u64) -> Result<(), FileError> {
         self.check_write(at, len, self.geometry.erase_unit)?;
+        self.tracker.erasing(at, len, |at, buf| self.read(at, buf));
         self.change(|medium| {
             medium.drain()?;
             match medium.geometry.order {

@@ -193,7 +193,7 @@ impl OsFile {
     /// Takes the space for holes that the file may have.
     #[cfg(target_os = "linux")]
     pub(crate) fn reserve_all(&self, size: u64) -> Result<(), FileError> {
-        reserve(&self.file, size).map_err(|source| no_room(size, source))
+        reserve_room(&self.file, size)
     }
 
     pub(super) fn locked(file: File, access: Access) -> Result<Self, FileError> {
@@ -299,9 +299,14 @@ fn no_room(size: u64, source: io::Error) -> FileError {
     }
 }
 
+/// Takes the space for a file that is going to be written whole.
+pub(crate) fn reserve_room(file: &File, size: u64) -> Result<(), FileError> {
+    reserve(file, size).map_err(|source| no_room(size, source))
+}
+
 /// Makes the entry of a new file in its folder durable. On Windows the flush
 /// of the file did: NTFS writes the change of the folder to its log before.
-pub(super) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+pub(crate) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
     if cfg!(unix) {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -355,7 +360,7 @@ fn read_exact_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn write_all_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
 }
 
@@ -377,7 +382,7 @@ fn read_exact_at(file: &File, mut at: u64, mut buf: &mut [u8]) -> io::Result<()>
 }
 
 #[cfg(windows)]
-fn write_all_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all_at(file: &File, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
     use std::os::windows::fs::FileExt;
     while !bytes.is_empty() {
         match file.seek_write(bytes, at) {

@@ -84,6 +84,7 @@ use std::path::Path;
 
 use indelible::{Geometry, Medium, Order};
 
+use crate::backup::Tracker;
 use crate::file::{self, Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
 use crate::{HostMedium, MediumKind};
 use lines::Open;
@@ -129,6 +130,7 @@ pub struct PmemMedium<P: Persist = Mapping> {
     /// Why nothing is written any more: a fence failed. `access` is for
     /// reading only then, so that writes have one thing to look at.
     poisoned: bool,
+    tracker: Tracker,
 }
 
 fn refused(why: NotDax) -> FileError {
@@ -265,6 +267,7 @@ impl<P: Persist> PmemMedium<P> {
             open,
             outstanding: false,
             poisoned: false,
+            tracker: Tracker::default(),
         }
     }
 
@@ -367,6 +370,10 @@ impl<P: Persist> HostMedium for PmemMedium<P> {
     fn kind(&self) -> MediumKind {
         self.kind
     }
+
+    fn tracker(&mut self) -> &mut Tracker {
+        &mut self.tracker
+    }
 }
 
 impl<P: Persist> Medium for PmemMedium<P> {
@@ -393,6 +400,7 @@ impl<P: Persist> Medium for PmemMedium<P> {
     #[inline]
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
         self.check_write(at, bytes.len() as u64, self.geometry.write_unit)?;
+        self.tracker.written(at, bytes.len() as u64);
         self.outstanding = true;
         if bytes.len() < STREAM_MIN {
             self.put(at as usize, bytes);
@@ -404,6 +412,7 @@ impl<P: Persist> Medium for PmemMedium<P> {
 
     fn erase(&mut self, at: u64, len: u64) -> Result<(), FileError> {
         self.check_write(at, len, self.geometry.erase_unit)?;
+        self.tracker.erasing(at, len, |at, buf| self.read(at, buf));
         self.outstanding = true;
         let (begin, len) = (at as usize, len as usize);
         self.memory

@@ -13,6 +13,7 @@
 //!   and its return; a transaction or batch as a whole. Only a
 //!   [`SharedScan`] is a sequence of moments, one a page.
 
+mod backup;
 mod batch;
 mod commit;
 mod error;
@@ -33,6 +34,7 @@ use crate::file::{Access, Reads};
 use crate::host::{HostIndex, HostStore, OpenError, StoreError, read_value};
 use crate::{AnyMedium, HostMedium};
 
+pub use backup::SharedBackup;
 pub use batch::Batch;
 pub(crate) use batch::{Change, What};
 use commit::Work;
