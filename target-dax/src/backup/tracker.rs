@@ -18,6 +18,9 @@ use crate::file::{FileError, Operation, write_all_at};
 /// Bytes that are copied at a time, for which a writer waits at most.
 pub(super) const CHUNK: u64 = 256 << 10;
 
+/// Reads from the medium.
+type Read<'r> = &'r dyn Fn(u64, &mut [u8]) -> Result<(), FileError>;
+
 /// The backups that are being made of a medium, which tells it what it writes
 /// and erases. Mostly none, which costs a branch.
 #[derive(Debug, Default)]
@@ -61,12 +64,7 @@ impl Tracker {
     }
 
     #[cold]
-    fn tell_erasing(
-        &self,
-        at: u64,
-        len: u64,
-        read: &dyn Fn(u64, &mut [u8]) -> Result<(), FileError>,
-    ) {
+    fn tell_erasing(&self, at: u64, len: u64, read: Read<'_>) {
         for moment in &self.0 {
             moment.erasing(at..at.saturating_add(len), read);
         }
@@ -165,7 +163,7 @@ impl Moment {
         state.written.insert(start..range.end);
     }
 
-    fn erasing(&self, range: Range<u64>, read: &dyn Fn(u64, &mut [u8]) -> Result<(), FileError>) {
+    fn erasing(&self, range: Range<u64>, read: Read<'_>) {
         let mut state = self.state();
         let start = range.start.max(state.next);
         let end = range.end.min(self.size);
@@ -181,7 +179,7 @@ impl Moment {
         &self,
         state: &mut State,
         range: Range<u64>,
-        read: &dyn Fn(u64, &mut [u8]) -> Result<(), FileError>,
+        read: Read<'_>,
     ) -> Result<(), FileError> {
         let mut bytes = Vec::new();
         for gap in state.ahead.outside(range.clone()) {
@@ -201,7 +199,7 @@ impl Moment {
         state: &State,
         range: Range<u64>,
         bytes: &mut Vec<u8>,
-        read: &dyn Fn(u64, &mut [u8]) -> Result<(), FileError>,
+        read: Read<'_>,
     ) -> Result<(), FileError> {
         let start = range.start;
         bytes.resize((range.end - start) as usize, 0);
