@@ -74,6 +74,12 @@ pub enum Command {
     Inspect(Inspect),
     /// Measure a store where it lies
     Bench(Bench),
+    /// Copy a store to a new file, verified, as a whole or not at all
+    Backup(Backup),
+    /// Make a store of a backup
+    Restore(Restore),
+    /// Type commands, or read them from a script
+    Shell(Shell),
     /// Print completions for a shell
     #[command(after_help = "\
 Examples:
@@ -364,6 +370,90 @@ pub struct Export {
     /// Also write keys of which damage may have destroyed a newer version
     #[arg(long)]
     pub accept_damage: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  indelible backup docs.idl docs.backup
+  indelible backup docs.idl /mnt/usb/docs.idl --force
+
+A backup is a store like the original, of the same size. It is read back, opened
+and checked before it gets its name; a backup that fails or is killed leaves
+nothing under that name, or what was there. The store is open for reading only
+meanwhile: a process that has it open for writing makes backups itself, with SNAP
+in the shell or with the library. Size and CRC-32C of the copy are printed.")]
+pub struct Backup {
+    /// The store
+    pub store: PathBuf,
+    /// The file to create
+    pub file: PathBuf,
+    /// Replace a file that exists, if no process has it open
+    #[arg(long)]
+    pub force: bool,
+    /// Keep a copy of what is damaged in the original
+    #[arg(long)]
+    pub accept_damage: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  indelible restore docs.backup docs.idl
+  indelible restore docs.backup docs.idl --force
+
+The backup is verified before anything is written, and the new store before it
+replaces an old one, all at once. A store that a process has open is not replaced.
+Size and CRC-32C are printed, as by `backup`.")]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    /// The store to create
+    pub store: PathBuf,
+    /// Replace a store that exists
+    #[arg(long)]
+    pub force: bool,
+    /// Restore a backup that is damaged
+    #[arg(long)]
+    pub accept_damage: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Commands, in upper or lower case:
+
+  PUT KEY VALUE    create or replace a value
+  GET KEY          print a value, escaped as with `get --utf8`
+  DEL KEY          delete a key, which must be there
+  SIZE             print how many keys there are, and the space
+  SNAP FILE        commit, then copy the store to a new file, as `backup` does
+  FLUSH            commit what SETBATCH holds back
+  SETBATCH N       commit after each N changes, in one transaction [at first: 1]
+  BENCH N          measure N puts and gets of keys that are deleted after
+  HELP             print this list
+  EXIT             commit and leave; so does Ctrl-D, and the end of a script
+
+A value is the rest of the line. Keys with spaces, and values that begin or end
+with one, are quoted: in \"...\" the escapes of `batch` and \\\" are known. `OK` says
+that a change is durable; `OK (2 of 10, not durable)` that it will be once the
+batch is full, or with FLUSH, SNAP, BENCH or EXIT.
+
+Where standard input is no terminal there is no prompt, lines that begin with #
+are comments, and the exit code is that of the first command that failed. The
+others are done all the same.
+
+Examples:
+  indelible shell notes.idl
+  printf 'put greeting hello\nget greeting\n' | indelible shell notes.idl")]
+pub struct Shell {
+    /// The store
+    pub store: PathBuf,
+    /// Where lines are remembered; those that begin with a space are not [default: indelible/history in the user's state folder]
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Remember nothing
+    #[arg(long, conflicts_with = "history")]
+    pub no_history: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indelible_dax::host::StoreError;
 use indelible_dax::indelible::{Error, GeometryError};
-use indelible_dax::{FileError, OpenError};
+use indelible_dax::{BackupError, FileError, OpenError};
 
 /// The exit codes, which are part of the command's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +93,26 @@ impl Failure {
             other => Self::new(Code::Open, other),
         };
         failure.about(store.display())
+    }
+
+    /// A copy that is not made of a store; `file` is what was to be created.
+    pub fn copy(store: &Path, file: &Path, error: BackupError) -> Self {
+        let code = match error {
+            BackupError::Original(error) => return Self::open(store, error),
+            BackupError::Damaged { .. } => {
+                let hint = "`indelible check` lists them, --accept-damage keeps them";
+                return Self::new(
+                    Code::Damage,
+                    format_args!("{}: {error}; {hint}", store.display()),
+                );
+            }
+            BackupError::File(FileError::NoSpace { .. }) => Code::Full,
+            BackupError::File(
+                FileError::Exists | FileError::Locked | FileError::NotRegular | FileError::Empty,
+            ) => Code::Open,
+            _ => Code::Io,
+        };
+        Self::new(code, format_args!("{}: {error}", file.display()))
     }
 
     /// A store that is not created.

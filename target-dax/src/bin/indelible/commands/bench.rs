@@ -63,7 +63,7 @@ pub fn run(args: Bench) -> Outcome {
     output.flush()
 }
 
-fn key(number: u64) -> [u8; 16] {
+pub(super) fn key(number: u64) -> [u8; 16] {
     let mut key = [0; 16];
     key[..PREFIX.len()].copy_from_slice(PREFIX);
     let mut rest = number;
@@ -103,7 +103,7 @@ fn measure(args: &Bench) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-fn refuse_old_keys(store: &mut HostStore<'_>) -> Outcome {
+pub(super) fn refuse_old_keys(store: &mut HostStore<'_>) -> Outcome {
     let mut there = false;
     each_key(store, PREFIX, |_| {
         there = true;
@@ -203,7 +203,7 @@ fn full(result: Result<(), indelible_dax::host::StoreError>) -> Outcome<bool> {
     }
 }
 
-fn remove(store: &mut HostStore<'_>) -> Outcome {
+pub(super) fn remove(store: &mut HostStore<'_>) -> Outcome {
     let mut number = 0;
     loop {
         let mut there = false;

@@ -1,5 +1,6 @@
 //! One module for each kind of command.
 
+mod backup;
 mod batch;
 mod bench;
 mod check;
@@ -11,6 +12,7 @@ mod inspect;
 mod kv;
 mod log;
 mod pages;
+mod shell;
 mod stat;
 
 use std::path::Path;
@@ -56,6 +58,9 @@ pub fn run(command: Command, medium: Option<Medium>) -> Outcome {
         Command::Check(args) => check::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
+        Command::Shell(args) => shell::run(args),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }
