@@ -180,7 +180,7 @@ fn a_backup_that_is_killed_leaves_the_old_file_or_the_new_one() {
         let name = args[2];
         let mut child = bench.command(&args).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_micros(
-            random.below(whole.as_micros() as u64),
+            random.below(2 * whole.as_micros() as u64),
         ));
         child.kill().unwrap();
         child.wait().unwrap();
