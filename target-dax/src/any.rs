@@ -253,6 +253,13 @@ impl AnyMedium {
             medium.adopt(geometry)?;
             return Ok(Self::Pmem(medium));
         }
+        #[cfg(not(any(target_os = "linux", windows)))]
+        if !matches!(choice, MediumChoice::Auto | MediumChoice::File) {
+            return Err(FileError::NotDax {
+                why: NotDax::System,
+                source: None,
+            });
+        }
         // As a file first: written whole by calls, so that its extents are
         // there and no store into the mapping has to wait for one.
         let created = FileMedium::create(path, geometry)?;
