@@ -145,6 +145,34 @@ impl OsFile {
     /// [`FileError::Locked`], [`FileError::NotRegular`], or what the system
     /// reports.
     pub fn open(path: &Path, access: Access) -> Result<Self, FileError> {
+        // Where another file took its place before it was locked, that one is
+        // meant: this one has lost its name.
+        for _ in 0..8 {
+            let file = Self::open_once(path, access)?;
+            if file.is_at(path) {
+                return Ok(file);
+            }
+        }
+        Err(FileError::Locked)
+    }
+
+    /// Whether a path leads to this file.
+    #[cfg(unix)]
+    fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let (Ok(here), Ok(there)) = (self.file.metadata(), std::fs::metadata(path)) else {
+            return false;
+        };
+        (here.dev(), here.ino()) == (there.dev(), there.ino())
+    }
+
+    /// Elsewhere an open file keeps its name.
+    #[cfg(not(unix))]
+    fn is_at(&self, _path: &Path) -> bool {
+        true
+    }
+
+    fn open_once(path: &Path, access: Access) -> Result<Self, FileError> {
         let failed = |source| FileError::io(Operation::Open, 0, source);
         // Opening a pipe for reading would wait for its writer.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {

@@ -25,7 +25,7 @@
 //!   durable, for it is read from there: by `fdatasync` for files, by writing
 //!   back every line for devices, which takes about 0.1 s for each GiB.
 //!
-//! On Windows ([`PmemMedium::open`] and [`PmemMedium::open_view`] there):
+//! On Windows ([`PmemMedium::open`] and `PmemMedium::open_view` there):
 //!
 //! * **Files on DAX volumes**, which the system names by `FILE_DAX_VOLUME`, are
 //!   mapped, and lines written back by `RtlFlushNonVolatileMemory` without a
