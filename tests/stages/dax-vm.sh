@@ -8,7 +8,7 @@ need_packages qemu-system-x86 ndctl busybox-static cpio xz-utils zstd e2fsprogs 
 export RUSTFLAGS="-C target-feature=+crt-static"
 static=(--target x86_64-unknown-linux-gnu --target-dir "$target/dax-vm")
 cargo build "${static[@]}" --profile test -p indelible-dax-vm
-tests=$(cargo test "${static[@]}" -p indelible-dax --no-default-features --test pmem --no-run 2>&1 | tee /dev/stderr |
+tests=$(cargo test "${static[@]}" -p indelible-dax --no-default-features --test pmem --no-run 2>&1 | tee >(cat >&2) |
   sed -n 's/.*Executable .*(\(.*\))/\1/p')
 built=$target/dax-vm/x86_64-unknown-linux-gnu/debug
 
