@@ -55,6 +55,8 @@ pub struct Engine<P: Port + 'static> {
     // In this order: the store is dropped before the memory that it was lent.
     store: Inner<P>,
     report: Report,
+    /// Room was made for the open transaction, which may have nothing in it yet.
+    ready: bool,
     key: Vec<u8>,
     lent: Lent,
     image: Owned<Image<P>>,
@@ -116,6 +118,7 @@ impl<P: Port> Engine<P> {
                 Ok((store, report)) => {
                     return Ok(Engine {
                         key: alloc::vec![0; store.key_max()],
+                        ready: false,
                         store,
                         report,
                         lent,
@@ -166,11 +169,13 @@ impl<P: Port> Engine<P> {
     /// nothing is reclaimed while it is open. Where there is not so much room
     /// the operations themselves say what does not fit.
     fn prepare(&mut self, ops: &[u8]) -> Result<(), EngineError> {
-        if self.store.in_transaction() {
+        if self.ready || self.store.in_transaction() {
             return Ok(());
         }
         let count = Ops(ops).count().saturating_mul(FRAMING);
-        self.reserve(ops.len().saturating_add(count))
+        self.reserve(ops.len().saturating_add(count))?;
+        self.ready = true;
+        Ok(())
     }
 
     fn reserve(&mut self, bytes: usize) -> Result<(), EngineError> {
@@ -219,7 +224,7 @@ impl<P: Port> Engine<P> {
             let done = self.stage(&op);
             results.push(done);
             if let Err(error) = done {
-                self.store.abort()?;
+                self.abort()?;
                 return Err(error);
             }
         }
@@ -235,8 +240,9 @@ impl<P: Port> Engine<P> {
         if !staged {
             return self.alone(op);
         }
-        if !self.store.in_transaction() {
+        if !self.ready && !self.store.in_transaction() {
             self.reserve(0)?;
+            self.ready = true;
         }
         self.stage(op)
     }
@@ -297,6 +303,7 @@ impl<P: Port> Engine<P> {
     /// The port's; the store is then to be opened again, and the transaction is
     /// there as a whole or not at all.
     pub fn commit(&mut self) -> Result<(), EngineError> {
+        self.ready = false;
         self.store.commit()
     }
 
@@ -305,6 +312,7 @@ impl<P: Port> Engine<P> {
     /// # Errors
     /// The port's; the store is then to be opened again.
     pub fn abort(&mut self) -> Result<(), EngineError> {
+        self.ready = false;
         self.store.abort()
     }
 
