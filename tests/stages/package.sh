@@ -7,5 +7,5 @@ need_rust
 rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/indelible*-[0-9]*
 
 # A tree with changes may be packed too: this is a check, nothing is published.
-cargo package --workspace --exclude indelible-tests --exclude indelible-powercut --allow-dirty --target-dir "$target/package"
+cargo package --workspace --exclude indelible-tests --exclude indelible-powercut --exclude indelible-threads --exclude indelible-dax-vm --allow-dirty --target-dir "$target/package"
 ls -l "$target"/package/package/*.crate
