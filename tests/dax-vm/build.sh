@@ -9,8 +9,15 @@ mkdir -p "$folder"
 cd "$folder"
 
 if [ ! -e vmlinuz ]; then
-  kernel=$(apt-cache pkgnames linux-image- |
-    grep -E '^linux-image-[0-9]+\.[0-9]+\.[0-9]+.*-cloud-amd64$' | sort -V | tail -1)
+  newest() {
+    apt-cache pkgnames linux-image- |
+      grep -E '^linux-image-[0-9]+\.[0-9]+\.[0-9]+.*-cloud-amd64$' | sort -V | tail -1
+  }
+  kernel=$(newest || true)
+  if [ -z "$kernel" ] && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq
+    kernel=$(newest || true)
+  fi
   [ -n "$kernel" ] || { echo "no linux-image-*-cloud-amd64 is known; run: sudo apt-get update" >&2; exit 1; }
   echo "kernel $kernel"
   rm -rf kernel && mkdir kernel
