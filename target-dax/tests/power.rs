@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::judge::{Contents, Left, Work, budget, fresh, recover, seed, work_on};
-use indelible_dax::file::{self, CrashStates, Event, Journal, Recorder};
+use common::judge::{Contents, Work, budget, fresh, recover, seed, work_on};
+use indelible_dax::file::{self, CrashStates, Event, Journal, MemoryFile, Recorder};
 use indelible_dax::indelible::Geometry;
 use indelible_dax::{Access, FileMedium, HostMemory, HostStore};
 
 type Recorded<'a> =
-    HostStore<'a, indelible_dax::indelible::HashIndex<'a>, FileMedium<Recorder<Left>>>;
+    HostStore<'a, indelible_dax::indelible::HashIndex<'a>, FileMedium<Recorder<MemoryFile>>>;
 /// A run of transactions: what the store held after each, and the journal.
 struct Run {
     image: Vec<u8>,
@@ -25,7 +25,7 @@ fn run(geometry: Geometry, work: Work, transactions: usize, drop_syncs: bool, se
     let journal = Journal::new();
     let memory = HostMemory::new();
     let mut store: Recorded<'_> = HostStore::open_with(&memory, || {
-        let recorder = Recorder::new(Left(image.clone()), journal.clone());
+        let recorder = Recorder::new(MemoryFile::new(image.clone()), journal.clone());
         FileMedium::over(recorder, geometry, Access::ReadWrite)
     })
     .unwrap();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::Random;
-use indelible_dax::file::{self, RawFile, Syncer};
+use indelible_dax::file::{self, MemoryFile, RawFile, Syncer};
 use indelible_dax::indelible::{Error, HashIndex};
 use indelible_dax::{
     Access, Batch, FileMedium, ShardedOpenError, ShardedSetup, ShardedStore, SharedError,
@@ -39,7 +39,7 @@ type Tape = Arc<Mutex<Vec<Event>>>;
 #[derive(Clone)]
 struct Taped {
     shard: usize,
-    bytes: Vec<u8>,
+    file: MemoryFile,
     tape: Tape,
     /// Syncs of this shard that succeed before one fails.
     syncs: Arc<Mutex<Option<u32>>>,
@@ -60,17 +60,16 @@ impl Taped {
 
 impl RawFile for Taped {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.bytes.len() as u64)
+        self.file.size()
     }
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        buf.copy_from_slice(&self.bytes[at as usize..at as usize + buf.len()]);
-        Ok(())
+        self.file.read_at(at, buf)
     }
     fn view(&self) -> Option<&[u8]> {
-        Some(&self.bytes)
+        self.file.view()
     }
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.bytes[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+        self.file.write_at(at, bytes)?;
         let event = Event::Write(self.shard, at, bytes.to_vec());
         self.tape.lock().unwrap().push(event);
         Ok(())
@@ -98,7 +97,7 @@ fn open(images: &[Vec<u8>]) -> World {
     let store = ShardedStore::open_with(|shard| {
         let raw = Taped {
             shard,
-            bytes: images[shard].clone(),
+            file: MemoryFile::new(images[shard].clone()),
             tape: tape.clone(),
             syncs: Arc::clone(&syncs[shard]),
         };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use common::Random;
-use indelible_dax::file::{self, CrashStates, Event, Journal, RawFile, Recorder, Syncer};
+use indelible_dax::file::{self, CrashStates, Event, Journal, MemoryFile, Recorder, Syncer};
 use indelible_dax::indelible::{Error, HashIndex, OrderedIndex};
 use indelible_dax::shared::Done;
 use indelible_dax::{
@@ -20,13 +20,7 @@ use indelible_dax::{
 
 const SIZE: u64 = 4 << 20;
 
-/// A file in memory whose syncs wait behind a gate, and fail on request.
-#[derive(Clone)]
-struct Gated {
-    bytes: Vec<u8>,
-    gate: Arc<Gate>,
-}
-
+/// Where the syncs of a file wait, and fail on request.
 #[derive(Default)]
 struct Gate {
     /// Closed or not, and how many wait.
@@ -69,31 +63,13 @@ impl Gate {
     }
 }
 
-impl RawFile for Gated {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.bytes.len() as u64)
-    }
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        buf.copy_from_slice(&self.bytes[at as usize..at as usize + buf.len()]);
-        Ok(())
-    }
-    fn view(&self) -> Option<&[u8]> {
-        Some(&self.bytes)
-    }
-    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.bytes[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-    fn sync_data(&mut self) -> io::Result<()> {
-        self.gate.pass()
-    }
-    fn syncer(&self) -> Option<Syncer> {
-        let gate = Arc::clone(&self.gate);
-        Some(Syncer::new(move || gate.pass()))
-    }
+/// A file in memory whose syncs wait behind a gate.
+fn behind(gate: &Arc<Gate>, bytes: Vec<u8>) -> MemoryFile {
+    let gate = Arc::clone(gate);
+    MemoryFile::with_syncer(bytes, Syncer::new(move || gate.pass()))
 }
 
-type GatedStore = SharedStore<OrderedIndex<'static>, FileMedium<Gated>>;
+type GatedStore = SharedStore<OrderedIndex<'static>, FileMedium<MemoryFile>>;
 
 fn image() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -105,10 +81,7 @@ fn image() -> Vec<u8> {
 
 fn gated() -> (GatedStore, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let raw = Gated {
-        bytes: image(),
-        gate: Arc::clone(&gate),
-    };
+    let raw = behind(&gate, image());
     let geometry = file::geometry(SIZE);
     let store =
         SharedStore::open_with(|| FileMedium::over(raw.clone(), geometry, Access::ReadWrite));
@@ -388,11 +361,7 @@ fn group_commits_survive_power_cuts_whole() {
     let recorded = journal.clone();
     let (bytes, inner) = (image.clone(), Arc::clone(&gate));
     let store = SharedStore::open_with(|| {
-        let raw = Gated {
-            bytes: bytes.clone(),
-            gate: Arc::clone(&inner),
-        };
-        let recorder = Recorder::new(raw, recorded.clone());
+        let recorder = Recorder::new(behind(&inner, bytes.clone()), recorded.clone());
         FileMedium::over(recorder, geometry, Access::ReadWrite)
     });
     let store: SharedStore<HashIndex<'static>, _> = store.unwrap();
@@ -428,10 +397,7 @@ fn group_commits_survive_power_cuts_whole() {
     let visited = states.visit(80, random.next(), |left, mark| {
         let acknowledged = told[..mark as usize].iter().copied();
         let acknowledged: BTreeMap<u64, u64> = acknowledged.collect();
-        let raw = Gated {
-            bytes: left.to_vec(),
-            gate: Arc::default(),
-        };
+        let raw = MemoryFile::new(left.to_vec());
         let memory = HostMemory::new();
         let store: HostStore<'_, HashIndex<'_>, _> = HostStore::open_with(&memory, || {
             FileMedium::over(raw.clone(), geometry, Access::ReadWrite)

@@ -22,7 +22,8 @@ pub(super) const CHUNK: u64 = 256 << 10;
 type Read<'r> = &'r dyn Fn(u64, &mut [u8]) -> Result<(), FileError>;
 
 /// The backups that are being made of a medium, which tells it what it writes
-/// and erases. Mostly none, which costs a branch.
+/// and erases: one that does not has backups that are not of one moment. Mostly
+/// there are none, which costs a branch.
 #[derive(Debug, Default)]
 pub struct Tracker(Vec<Arc<Moment>>);
 
@@ -37,7 +38,7 @@ impl Tracker {
 
     /// To be called for each write, before or after it.
     #[inline]
-    pub(crate) fn written(&self, at: u64, len: u64) {
+    pub fn written(&self, at: u64, len: u64) {
         if !self.0.is_empty() {
             self.tell_written(at, len);
         }
@@ -45,7 +46,7 @@ impl Tracker {
 
     /// To be called before each erase. `read` reads from the medium.
     #[inline]
-    pub(crate) fn erasing(
+    pub fn erasing(
         &self,
         at: u64,
         len: u64,

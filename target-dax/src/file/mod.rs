@@ -45,6 +45,7 @@
 //! may be damaged.
 
 mod error;
+mod memory;
 mod pending;
 mod raw;
 mod recorder;
@@ -56,6 +57,7 @@ use std::path::Path;
 use indelible::{Geometry, Medium, Order};
 
 pub use error::{FileError, NotDax, Operation};
+pub use memory::MemoryFile;
 pub use raw::{OsFile, RawFile, Syncer};
 pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
 #[cfg(any(target_os = "linux", windows))]
@@ -128,6 +130,16 @@ pub const fn nor_geometry(size: u64, write_unit: u32, erase_unit: u32) -> Geomet
         erase_unit,
         blank: 0xFF,
         order: Order::Ordered,
+    }
+}
+
+/// Whether a range lies in a medium.
+#[inline]
+pub(crate) fn check_range(geometry: Geometry, at: u64, len: u64) -> Result<(), FileError> {
+    let capacity = geometry.capacity;
+    match at.checked_add(len) {
+        Some(end) if end <= capacity => Ok(()),
+        _ => Err(FileError::OutOfRange { at, len, capacity }),
     }
 }
 
@@ -317,11 +329,7 @@ impl<F: RawFile> FileMedium<F> {
     }
 
     fn check_range(&self, at: u64, len: u64) -> Result<(), FileError> {
-        let capacity = self.geometry.capacity;
-        match at.checked_add(len) {
-            Some(end) if end <= capacity => Ok(()),
-            _ => Err(FileError::OutOfRange { at, len, capacity }),
-        }
+        check_range(self.geometry, at, len)
     }
 
     fn check_write(&self, at: u64, len: u64, unit: u32) -> Result<(), FileError> {

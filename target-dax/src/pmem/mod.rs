@@ -281,12 +281,9 @@ impl<P: Persist> PmemMedium<P> {
         &self.memory
     }
 
+    #[inline]
     fn check_range(&self, at: u64, len: u64) -> Result<(), FileError> {
-        let capacity = self.geometry.capacity;
-        match at.checked_add(len) {
-            Some(end) if end <= capacity => Ok(()),
-            _ => Err(FileError::OutOfRange { at, len, capacity }),
-        }
+        file::check_range(self.geometry, at, len)
     }
 
     fn check_write(&self, at: u64, len: u64, unit: u32) -> Result<(), FileError> {

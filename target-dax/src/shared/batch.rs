@@ -77,15 +77,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(crate) const NONE: Batch = Batch {
-        bytes: Vec::new(),
-        rows: Vec::new(),
-    };
-
     /// No changes yet.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     /// How many changes there are.

@@ -95,7 +95,13 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
             }
         };
         let end = group.stage(store, first);
-        if let Err(error) = self.flush(guard) {
+        let (mut guard, written) = self.write_out(guard);
+        // After a failure it takes the group back.
+        let shown = guard
+            .as_mut()
+            .map_or(Ok(()), |owned| owned.get_mut().commit());
+        // The first error says more than that the medium is poisoned.
+        if let Err(error) = written.and(shown) {
             let error = Arc::new(error);
             for result in &mut group.results[first..end] {
                 // What was refused stays refused.
@@ -107,35 +113,40 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
         end
     }
 
-    /// Makes what is staged durable, without keeping readers from the store
-    /// while the medium flushes, where it can.
-    fn flush(&self, mut guard: Guarded<'_, I, M>) -> Result<(), StoreError> {
+    /// Makes what is staged durable and does not show it: the store's commit is
+    /// to follow, which has nothing left to flush. Readers are not kept from
+    /// the store while the medium flushes, where that can be done without it.
+    pub(super) fn write_out<'g>(
+        &'g self,
+        mut guard: Guarded<'g, I, M>,
+    ) -> (Guarded<'g, I, M>, Result<(), StoreError>) {
         let Some(store) = guard.as_mut().map(|owned| owned.get_mut()) else {
-            return Ok(());
+            return (guard, Ok(()));
         };
-        store.prepare()?;
-        if !store.in_transaction() {
-            return Ok(());
+        if let Err(error) = store.prepare() {
+            return (guard, Err(error));
         }
-        // Where this fails the medium is poisoned, and the commit says so.
-        let Ok(Some(syncer)) = store.medium_mut().begin_flush() else {
-            return store.commit();
+        if !store.in_transaction() {
+            return (guard, Ok(()));
+        }
+        let medium = store.medium_mut();
+        let begun = medium.begin_flush();
+        let Ok(Some(syncer)) = begun else {
+            let flushed = begun.and_then(|_| medium.flush());
+            return (guard, flushed.map_err(flush_failed));
         };
         drop(guard);
         let synced = syncer.sync();
         let mut guard = self.lock();
         // Nobody closes the store meanwhile, for that takes the lead.
-        let Some(store) = guard.as_mut().map(|owned| owned.get_mut()) else {
-            return Ok(());
-        };
-        let ended = store.medium_mut().end_flush(synced);
-        let committed = store.commit();
-        // The medium's own error says more than that it is poisoned.
-        ended.map_err(flush_failed).and(committed)
+        let ended = guard.as_mut().map_or(Ok(()), |owned| {
+            owned.get_mut().medium_mut().end_flush(synced)
+        });
+        (guard, ended.map_err(flush_failed))
     }
 }
 
-pub(super) fn flush_failed(cause: crate::FileError) -> StoreError {
+fn flush_failed(cause: crate::FileError) -> StoreError {
     Error::Medium {
         operation: indelible::Operation::Flush,
         at: 0,

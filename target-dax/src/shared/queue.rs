@@ -8,7 +8,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::batch::Batch;
 use super::sync::{Condvar, Mutex, whatever};
@@ -34,7 +33,6 @@ pub(super) struct Request {
     /// What it wants to be committed; `None` where it wants to lead itself.
     batch: Option<Batch>,
     answer: Mutex<Option<Answer>>,
-    told: AtomicBool,
     answered: Condvar,
 }
 
@@ -48,27 +46,24 @@ impl Request {
         Arc::new(Self {
             batch,
             answer: Mutex::new(None),
-            told: AtomicBool::new(false),
             answered: Condvar::new(),
         })
     }
 
     /// What it wants to be committed.
     pub(super) fn batch(&self) -> &Batch {
-        static NONE: Batch = Batch::NONE;
+        static NONE: Batch = Batch::new();
         self.batch.as_ref().unwrap_or(&NONE)
     }
 
     /// Tells the thread that its batch is done.
     pub(super) fn done(&self, result: Result<Done, SharedError>) {
-        // The first answer counts.
-        if !self.told.swap(true, Ordering::Relaxed) {
-            self.answer(Answer::Done(result));
-        }
+        self.answer(Answer::Done(result));
     }
 
+    /// The first answer counts.
     fn answer(&self, answer: Answer) {
-        *whatever(self.answer.lock()) = Some(answer);
+        whatever(self.answer.lock()).get_or_insert(answer);
         self.answered.notify_one();
     }
 

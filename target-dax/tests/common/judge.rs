@@ -1,40 +1,15 @@
 //! Work on a store, and the judge of what a crash left of it.
 
 use std::collections::BTreeMap;
-use std::io;
 
-use indelible_dax::file::RawFile;
+use indelible_dax::file::MemoryFile;
 use indelible_dax::host::StoreError;
 use indelible_dax::indelible::{Geometry, HashIndex};
 use indelible_dax::{Access, FileMedium, HostMedium, HostMemory, HostStore, OpenError, Setup};
 
 use super::Random;
 
-/// A file in memory: what a crash left, to be recovered from.
-#[derive(Clone)]
-pub struct Left(pub Vec<u8>);
-
-impl RawFile for Left {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        buf.copy_from_slice(&self.0[at as usize..at as usize + buf.len()]);
-        Ok(())
-    }
-    fn view(&self) -> Option<&[u8]> {
-        Some(&self.0)
-    }
-    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-    fn sync_data(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-type Recovered<'a> = HostStore<'a, HashIndex<'a>, FileMedium<Left>>;
+type Recovered<'a> = HostStore<'a, HashIndex<'a>, FileMedium<MemoryFile>>;
 
 /// All that a store holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,7 +131,7 @@ pub fn work_on<'a, M: HostMedium>(
 
 /// Opens what a crash left, and says after how many transactions it is.
 pub fn recover(geometry: Geometry, states: &[Contents], left: &[u8]) -> Result<usize, String> {
-    let mut left = Left(left.to_vec());
+    let mut left = MemoryFile::new(left.to_vec());
     // Twice: the first recovery must leave a store that opens as well.
     let mut found = None;
     for _ in 0..2 {

@@ -3,9 +3,8 @@
 //! that respects real time (linearizability, Herlihy and Wing 1990).
 
 use std::fmt::Debug;
-use std::io;
 
-use indelible_dax::file::{self, RawFile, Syncer};
+use indelible_dax::file::{self, MemoryFile, Syncer};
 use indelible_dax::indelible::{Error, HashIndex};
 use indelible_dax::{
     Access, Batch, FileMedium, Setup, ShardedSetup, ShardedStore, SharedError, SharedStore,
@@ -149,10 +148,10 @@ macro_rules! call {
 }
 
 /// The store that is judged.
-pub type Shared = SharedStore<HashIndex<'static>, FileMedium<Memory>>;
+pub type Shared = SharedStore<HashIndex<'static>, FileMedium<MemoryFile>>;
 
 /// The store in shards that is judged.
-pub type Sharded = ShardedStore<HashIndex<'static>, FileMedium<Memory>>;
+pub type Sharded = ShardedStore<HashIndex<'static>, FileMedium<MemoryFile>>;
 
 impl Subject for Shared {
     const LOG: bool = true;
@@ -206,45 +205,6 @@ fn value(bytes: Vec<u8>) -> u64 {
     bytes.try_into().map_or(u64::MAX, u64::from_le_bytes)
 }
 
-/// A file in memory whose syncs let other threads run.
-#[derive(Clone)]
-pub struct Memory {
-    bytes: Vec<u8>,
-    pause: fn(),
-}
-
-impl RawFile for Memory {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.bytes.len() as u64)
-    }
-
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        buf.copy_from_slice(&self.bytes[at as usize..at as usize + buf.len()]);
-        Ok(())
-    }
-
-    fn view(&self) -> Option<&[u8]> {
-        Some(&self.bytes)
-    }
-
-    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.bytes[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn sync_data(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn syncer(&self) -> Option<Syncer> {
-        let pause = self.pause;
-        Some(Syncer::new(move || {
-            pause();
-            Ok(())
-        }))
-    }
-}
-
 /// The files of new stores: one, and one in shards.
 pub struct Images {
     shared: Vec<u8>,
@@ -296,13 +256,14 @@ impl Default for Images {
     }
 }
 
-fn over(image: &[u8], pause: fn()) -> Result<FileMedium<Memory>, indelible_dax::FileError> {
-    let bytes = image.to_vec();
-    FileMedium::over(
-        Memory { bytes, pause },
-        file::geometry(SIZE),
-        Access::ReadWrite,
-    )
+/// A file in memory whose syncs let other threads run.
+fn over(image: &[u8], pause: fn()) -> Result<FileMedium<MemoryFile>, indelible_dax::FileError> {
+    let syncer = Syncer::new(move || {
+        pause();
+        Ok(())
+    });
+    let raw = MemoryFile::with_syncer(image.to_vec(), syncer);
+    FileMedium::over(raw, file::geometry(SIZE), Access::ReadWrite)
 }
 
 /// A small random generator (xorshift).

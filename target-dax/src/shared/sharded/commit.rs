@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::batch::Batch;
-use super::super::commit::{Work, flush_failed, stage};
+use super::super::commit::{Work, stage};
 use super::super::{Guarded, Inner, SharedError};
 use super::{INTENTS, MARKS, Shards, intent};
 use crate::HostMedium;
@@ -103,9 +103,9 @@ impl<I: HostIndex<'static>, M: HostMedium> Parts<'_, I, M> {
         let in_doubt = |error| SharedError::InDoubt(Arc::new(error));
         // With its intent the leader decides: nothing of another shard may be
         // on its medium as committed before.
-        write(leader).map_err(in_doubt)?;
+        leader.write_out(leader.lock()).1.map_err(in_doubt)?;
         for (inner, _) in others {
-            write(inner).map_err(in_doubt)?;
+            inner.write_out(inner.lock()).1.map_err(in_doubt)?;
         }
         self.show().map_err(in_doubt)
     }
@@ -133,38 +133,4 @@ fn stage_part<I: HostIndex<'static>, M: HostMedium>(
     let owned = guard.as_mut().ok_or(SharedError::Closed)?;
     stage(owned.get_mut(), Work::Many(batch)).map_err(|refusal| refusal.error)?;
     Ok(())
-}
-
-/// Makes what a shard has staged durable, and does not show it yet.
-fn write<I: HostIndex<'static>, M: HostMedium>(inner: &Inner<I, M>) -> Result<(), StoreError> {
-    let mut guard = inner.lock();
-    let Some(owned) = guard.as_mut() else {
-        return Ok(());
-    };
-    let store = owned.get_mut();
-    store.prepare()?;
-    let syncer = store.medium_mut().begin_flush().map_err(flush_failed)?;
-    drop(guard);
-    let Some(syncer) = syncer else {
-        return flush_whole(inner);
-    };
-    let synced = syncer.sync();
-    let mut guard = inner.lock();
-    let Some(owned) = guard.as_mut() else {
-        return Ok(());
-    };
-    let medium = owned.get_mut().medium_mut();
-    medium.end_flush(synced).map_err(flush_failed)
-}
-
-/// A flush of a medium whose flush has one part; the commit's own then has
-/// nothing left to do.
-fn flush_whole<I: HostIndex<'static>, M: HostMedium>(
-    inner: &Inner<I, M>,
-) -> Result<(), StoreError> {
-    let mut guard = inner.lock();
-    match guard.as_mut() {
-        Some(owned) => owned.get_mut().medium_mut().flush().map_err(flush_failed),
-        None => Ok(()),
-    }
 }

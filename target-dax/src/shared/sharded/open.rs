@@ -156,21 +156,10 @@ impl<I: HostIndex<'static>> ShardedStore<I> {
     /// # Errors
     /// See [`ShardedOpenError`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ShardedOpenError> {
-        let folder = folder.as_ref();
-        let mut shards = Vec::new();
-        let mut count = 1;
-        while shards.len() < count {
-            let shard = shards.len();
-            let path = shard_path(folder, shard);
-            let store: SharedStore<I> =
-                SharedStore::open_as(path, Access::ReadWrite, Reads::Mapped)
-                    .map_err(|error| ShardedOpenError::Shard(shard, error))?;
-            if shard == 0 {
-                count = count_of(&store);
-            }
-            shards.push(store);
-        }
-        Self::over(shards)
+        Self::open_each(|shard| {
+            let path = shard_path(folder.as_ref(), shard);
+            SharedStore::open_as(path, Access::ReadWrite, Reads::Mapped)
+        })
     }
 }
 
@@ -189,12 +178,18 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
     pub fn open_with(
         mut medium: impl FnMut(usize) -> Result<M, FileError>,
     ) -> Result<Self, ShardedOpenError> {
-        let mut shards: Vec<SharedStore<I, M>> = Vec::new();
+        Self::open_each(|shard| SharedStore::open_with(|| medium(shard)))
+    }
+
+    /// Opens as many as the first one says.
+    fn open_each(
+        mut open: impl FnMut(usize) -> Result<SharedStore<I, M>, OpenError>,
+    ) -> Result<Self, ShardedOpenError> {
+        let mut shards = Vec::new();
         let mut count = 1;
         while shards.len() < count {
             let shard = shards.len();
-            let store = SharedStore::open_with(|| medium(shard))
-                .map_err(|error| ShardedOpenError::Shard(shard, error))?;
+            let store = open(shard).map_err(|error| ShardedOpenError::Shard(shard, error))?;
             if shard == 0 {
                 count = count_of(&store);
             }
