@@ -42,7 +42,7 @@ export class InterruptedError extends IndelibleError {
 
 const classes = [
   [FullError, "full log_full index_full quota memory"],
-  [DamageError, "corrupt doubtful version_unsupported not_a_store ledger_lost medium_too_small id_mismatch"],
+  [DamageError, "corrupt doubtful version_unsupported not_a_store ledger_lost medium_too_small id_mismatch data_lost"],
   [MediumError, "medium poisoned read_only locked unavailable"],
   [InterruptedError, "closed terminated worker unresponsive transaction_lost transaction_timeout"],
 ];

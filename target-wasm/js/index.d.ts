@@ -29,6 +29,11 @@ export interface OpenOptions<K extends Encoding = "text", V extends Encoding = "
    * `["file"]`. The next is taken only where this browser does not have one.
    */
   media?: readonly Medium[];
+  /**
+   * Begins anew where opening fails by `data_lost`: the browser found its databases
+   * damaged and deleted them (`"indexeddb"` in Chromium alone).
+   */
+  acceptLoss?: boolean;
   /** Where the engine is, if not beside the package's code: its address or the compiled module. */
   wasm?: string | URL | WebAssembly.Module;
   /** Makes the worker, where the package's own way does not suit; it must run `indelible-wasm/worker`. */
@@ -210,7 +215,7 @@ export declare const Indelible: {
 /** Which error it is; stable. */
 export type Code =
   | "full" | "log_full" | "index_full" | "quota" | "memory"
-  | "corrupt" | "doubtful" | "version_unsupported" | "not_a_store" | "ledger_lost" | "medium_too_small" | "id_mismatch"
+  | "corrupt" | "doubtful" | "version_unsupported" | "not_a_store" | "ledger_lost" | "medium_too_small" | "id_mismatch" | "data_lost"
   | "medium" | "poisoned" | "read_only" | "locked" | "unavailable"
   | "closed" | "terminated" | "worker" | "unresponsive" | "transaction_lost"
   | (string & {});

@@ -15,33 +15,35 @@ export const durability = { opfs: "strict", indexeddb: "strict", file: "strict",
  * Opens the first medium that this browser has: `{ medium, kind }`. That one is
  * in use, full or broken is an error, and no reason to take the next.
  */
-export async function openMedium(name, size, wanted = ["opfs", "indexeddb", "memory"]) {
-  for (const kind of wanted) {
+export async function openMedium(name, { size, acceptLoss, media = ["opfs", "indexeddb", "memory"] }) {
+  for (const kind of media) {
     if (kind === "memory") return { kind, medium: openMemory(size) };
     if (kind === "opfs" && (await hasOpfs())) return { kind, medium: await patiently(() => openOpfs(name, { size })) };
-    if (kind === "indexeddb" && (await hasIndexedDb())) return { kind, medium: await openIndexedDb(name, { size }) };
+    if (kind === "indexeddb" && (await hasIndexedDb())) {
+      return { kind, medium: await openIndexedDb(name, { size, acceptLoss }) };
+    }
   }
-  throw fault("unavailable", `this browser has none of ${wanted.join(", ")}; a store needs a secure context (https or localhost)`);
+  throw fault("unavailable", `this browser has none of ${media.join(", ")}; a store needs a secure context (https or localhost)`);
 }
 
 /** Private windows of some browsers have the interface and refuse its use. */
 async function hasOpfs() {
   if (!globalThis.FileSystemFileHandle?.prototype.createSyncAccessHandle) return false;
-  return refuses(() => navigator.storage.getDirectory());
+  return allows(() => navigator.storage.getDirectory());
 }
 
 async function hasIndexedDb() {
   if (!globalThis.indexedDB) return false;
-  return refuses(() => indexedDB.databases?.());
+  return allows(() => indexedDB.databases?.());
 }
 
-async function refuses(use) {
+/** Any other failure is said by opening, which knows more. */
+async function allows(use) {
   try {
     await use();
     return true;
-  } catch (error) {
-    if (error.name === "SecurityError" || error.name === "InvalidStateError") return false;
-    throw translate(error);
+  } catch ({ name }) {
+    return name !== "SecurityError" && name !== "InvalidStateError";
   }
 }
 

@@ -27,24 +27,50 @@ const completed = (transaction) =>
   });
 
 function translate(cause) {
+  if (typeof cause?.code === "string") return cause;
   return cause?.name === "QuotaExceededError"
     ? fault("quota", "the browser gives this site no more room", { cause })
     : fault("medium", `IndexedDB failed: ${cause?.message ?? "the transaction was aborted"}`, { cause });
 }
 
 /** Opens the database `indelible:name`, or makes it for `size` bytes. */
-export async function openIndexedDb(name, { size }) {
+export async function openIndexedDb(name, { size, acceptLoss = false }) {
+  let database;
   try {
     const request = indexedDB.open(`indelible:${name}`, 1);
-    request.onupgradeneeded = () => {
-      for (const store of stores) request.result.createObjectStore(store);
-    };
+    request.onupgradeneeded = (event) => make(request, event);
     request.onblocked = () => {};
-    const database = await done(request);
+    database = await done(request);
+    await notLost(database, acceptLoss);
     return await load(database, size);
   } catch (error) {
+    database?.close();
     throw translate(error);
   }
+}
+
+/**
+ * Chromium deletes all of a site's databases when it finds one damaged, which a
+ * kill at the wrong moment suffices for, and says so once: to who makes one
+ * anew. That is kept, so that nobody takes the loss for a store never made.
+ */
+function make({ result, transaction }, { dataLoss = "none", dataLossMessage }) {
+  for (const store of stores) result.createObjectStore(store);
+  if (dataLoss !== "none") transaction.objectStore("about").put(dataLossMessage, "lost");
+}
+
+async function notLost(database, acceptLoss) {
+  const how = await done(database.transaction("about").objectStore("about").get("lost"));
+  if (how === undefined) return;
+  if (!acceptLoss) {
+    throw fault(
+      "data_lost",
+      `the browser found its databases of this site damaged and deleted them, this store with them: ${how}; acceptLoss begins it anew`,
+    );
+  }
+  const transaction = database.transaction("about", "readwrite", { durability: "strict" });
+  transaction.objectStore("about").delete("lost");
+  await completed(transaction);
 }
 
 async function load(database, size) {

@@ -14,11 +14,11 @@ export async function giveUp(failed) {
 }
 
 /** `{ engine, info, reopen }`: an open engine, what opening found, and how to do it once more. */
-export async function openStore(name, { media, wasm, ...wanted } = {}) {
+export async function openStore(name, { media, wasm, acceptLoss, ...wanted } = {}) {
   const { size, ...options } = shape(wanted);
   await loadEngine(wasm);
-  const open = async (more) => {
-    const { kind, medium } = await openMedium(name, size, media);
+  const open = async (more, accepted) => {
+    const { kind, medium } = await openMedium(name, { size, media, acceptLoss: accepted });
     try {
       const engine = Store.open(medium, { ...options, ...more });
       await medium.settle?.(); // Opening writes.
@@ -28,7 +28,7 @@ export async function openStore(name, { media, wasm, ...wanted } = {}) {
       throw error;
     }
   };
-  const { kind, engine } = await open();
+  const { kind, engine } = await open({}, acceptLoss);
   return {
     engine,
     info: { name, medium: kind, durability: durability[kind], created: engine.created, report: engine.report },
