@@ -55,6 +55,17 @@ impl HostMemory {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Bytes lent so far, the indexes of stores that were closed included.
+    pub fn lent(&self) -> usize {
+        self.segments.bytes()
+            + self.logs.bytes()
+            + self.ring.bytes()
+            + self.undo.bytes()
+            + self.slots.bytes()
+            + self.nodes.bytes()
+            + self.scratch.bytes()
+    }
 }
 
 impl fmt::Debug for HostMemory {

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::Random;
+use indelible_dax::backup::{BackupError, BackupOptions};
 use indelible_dax::file::{self, MemoryFile, RawFile, Syncer};
 use indelible_dax::indelible::{Error, HashIndex};
 use indelible_dax::{
-    Access, Batch, FileMedium, ShardedOpenError, ShardedSetup, ShardedStore, SharedError,
+    Access, Batch, FileError, FileMedium, ShardedOpenError, ShardedSetup, ShardedStore, SharedError,
 };
 
 const SHARDS: usize = 3;
@@ -210,17 +211,25 @@ fn the_shards_know_each_other() {
     ));
 }
 
-#[test]
-fn threads_never_see_half_a_transaction() {
-    let (_folder, path) = setup(4);
-    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+/// What all accounts hold at one moment.
+fn sum(store: &ShardedStore) -> i64 {
     let keys = keys();
     let all: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let values = store.get_all(&all).unwrap().into_iter();
+    values
+        .map(|it| i64::from_le_bytes(it.unwrap().try_into().unwrap()))
+        .sum()
+}
+
+/// Runs `look` over and over while threads move amounts between nine accounts
+/// in all shards, which hold 900 together.
+fn while_threads_transfer(store: &ShardedStore, mut look: impl FnMut()) {
+    let keys = keys();
     store.commit(&everywhere(&100i64.to_le_bytes())).unwrap();
     thread::scope(|scope| {
         let writers: Vec<_> = (0..3u64)
             .map(|number| {
-                let (store, keys) = (&store, &keys);
+                let keys = &keys;
                 scope.spawn(move || {
                     let mut random = Random(number + 1);
                     for turn in 0..40 {
@@ -244,15 +253,85 @@ fn threads_never_see_half_a_transaction() {
             .collect();
         let mut looks = 0;
         while looks < 10 || !writers.iter().all(|it| it.is_finished()) {
-            let values = store.get_all(&all).unwrap();
-            let amounts = values
-                .into_iter()
-                .map(|it| i64::from_le_bytes(it.unwrap().try_into().unwrap()));
-            assert_eq!(amounts.sum::<i64>(), 900);
+            look();
             looks += 1;
         }
     });
     assert_eq!(store.len().unwrap(), 9 + 120);
+}
+
+#[test]
+fn threads_never_see_half_a_transaction() {
+    let (_folder, path) = setup(4);
+    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+    while_threads_transfer(&store, || assert_eq!(sum(&store), 900));
+}
+
+#[test]
+fn a_backup_holds_no_half_of_a_transaction_while_threads_transfer() {
+    let (folder, path) = setup(4);
+    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+    let mut made = 0;
+    while_threads_transfer(&store, || {
+        let path = folder.path().join(format!("copy {made}"));
+        assert_eq!(store.backup(&path).unwrap().bytes, 4 * SIZE);
+        made += 1;
+    });
+    let mut counts = Vec::new();
+    for number in 0..made {
+        let path = folder.path().join(format!("copy {number}"));
+        let copy: ShardedStore = ShardedStore::open(&path).unwrap();
+        assert_eq!(sum(&copy), 900);
+        counts.push(copy.len().unwrap());
+    }
+    assert!(counts.is_sorted(), "{counts:?}");
+    let left = std::fs::read_dir(folder.path()).unwrap();
+    assert_eq!(left.count(), 1 + made, "nothing but the store and copies");
+}
+
+#[test]
+fn a_backup_of_shards_is_there_as_a_whole_or_not_at_all() {
+    let (folder, path) = setup(2);
+    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+    store.commit(&everywhere(b"one")).unwrap();
+    let copy = folder.path().join("copy");
+    // What a backup left that was killed, and one that is being made.
+    let partial = folder.path().join(".copy.partial");
+    std::fs::create_dir(&partial).unwrap();
+    std::fs::write(partial.join("shard.00000"), b"half").unwrap();
+    let lock = std::fs::File::create(partial.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let busy = store.backup(&copy);
+    assert!(matches!(busy, Err(BackupError::File(FileError::Locked))));
+    drop(lock);
+    let copied = store.backup(&copy).unwrap();
+    assert!(!partial.exists());
+    let mut both = std::fs::read(copy.join("shard.00000")).unwrap();
+    both.extend(std::fs::read(copy.join("shard.00001")).unwrap());
+    assert_eq!(copied.crc32c, crc32c::crc32c(&both));
+    let again = store.backup(&copy);
+    assert!(matches!(again, Err(BackupError::File(FileError::Exists))));
+    // Damage that cannot be healed in one of them: there is no copy.
+    store.close().unwrap();
+    let file = path.join("shard.00001");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(3).position(|it| it == b"one").unwrap();
+    bytes[at..at + 3].fill(0xA5);
+    std::fs::write(&file, bytes).unwrap();
+    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+    let other = folder.path().join("other");
+    let damaged = store.backup(&other);
+    assert!(
+        matches!(damaged, Err(BackupError::Shard(1, ref error)) if matches!(**error, BackupError::Damaged { .. })),
+        "{damaged:?}"
+    );
+    assert!(!other.exists());
+    let options = BackupOptions {
+        accept_damage: true,
+        ..BackupOptions::default()
+    };
+    assert!(store.backup_as(&other, options).unwrap().damaged > 0);
+    assert!(other.join("shard.00001").exists());
 }
 
 /// The bytes of each shard before and behind a cut: what is certain, and the

@@ -3,7 +3,8 @@
 //!
 //! [`SharedStore::backup`](crate::SharedStore::backup) copies a store while
 //! threads go on writing to it, [`HostStore::backup`] one that a program has
-//! for itself, and [`restore`] is the way back. A backup is a store like any
+//! for itself, [`ShardedStore::backup`](crate::ShardedStore::backup) one in
+//! shards, and [`restore`] is the way back. A backup is a store like any
 //! other: its size is that of the store, and it can be opened in its place. It
 //! keeps the store's id.
 //!
@@ -19,6 +20,7 @@
 //!   leaves at most that partial file, which the next one to the same path
 //!   removes.
 
+mod folder;
 mod ranges;
 mod target;
 mod tracker;
@@ -28,6 +30,7 @@ use std::path::Path;
 
 use indelible::Index;
 
+pub(crate) use folder::Folder;
 pub(crate) use target::Target;
 pub(crate) use tracker::Moment;
 pub use tracker::Tracker;
@@ -84,6 +87,8 @@ pub enum BackupError {
         /// The checksum of what was read.
         found: u32,
     },
+    /// This shard of a store in several.
+    Shard(usize, Box<BackupError>),
     /// The system has no random numbers, which a new file's name needs.
     NoRandom(std::io::Error),
 }
@@ -104,6 +109,7 @@ impl fmt::Display for BackupError {
                 "the copy does not read back: checksum {found:08x} in place of {expected:08x}; \
                  its disk may be failing"
             ),
+            BackupError::Shard(shard, error) => write!(f, "shard {shard}: {error}"),
             BackupError::NoRandom(error) => write!(f, "the system has no random numbers: {error}"),
         }
     }
@@ -117,6 +123,7 @@ impl std::error::Error for BackupError {
             BackupError::File(error) => error.source(),
             BackupError::Original(error) => error.source(),
             BackupError::Unusable(error) => Some(error),
+            BackupError::Shard(_, error) => error.source(),
             BackupError::NoRandom(error) => Some(error),
             BackupError::Damaged { .. } | BackupError::Checksum { .. } => None,
         }

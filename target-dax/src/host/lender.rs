@@ -40,6 +40,14 @@ impl<T: Clone + Default> Lender<T> {
         self.keep(table)
     }
 
+    /// Bytes of all that was lent.
+    pub(super) fn bytes(&self) -> usize {
+        let all = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .map(|Lent(lent)| lent.len() * size_of::<T>())
+            .sum()
+    }
+
     /// Lends what a vector holds, each to one borrower.
     #[allow(clippy::mut_from_ref)] // As an arena.
     fn keep(&self, values: Vec<T>) -> &mut [T] {
@@ -84,5 +92,6 @@ mod tests {
                 });
             }
         });
+        assert_eq!(lender.bytes(), 4 * 8 * 100_003);
     }
 }

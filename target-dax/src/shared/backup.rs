@@ -1,5 +1,6 @@
 //! A backup of a store that threads go on writing to.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,11 +78,27 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
         path: impl AsRef<Path>,
         options: BackupOptions,
     ) -> Result<SharedBackup<I, M>, BackupError> {
-        let geometry = self.inner.with(|store| store.medium().geometry())?;
-        let size = geometry.capacity;
-        let (target, file) = Target::create(path.as_ref(), size, options)?;
+        let prepared = self.prepare_backup(path.as_ref(), options)?;
         // Who leads finds no transaction begun.
         let _lead = self.inner.queue.lead();
+        self.begin_prepared(prepared)
+    }
+
+    /// Takes the space for a copy.
+    pub(super) fn prepare_backup(
+        &self,
+        path: &Path,
+        options: BackupOptions,
+    ) -> Result<(Target, File), BackupError> {
+        let geometry = self.inner.with(|store| store.medium().geometry())?;
+        Target::create(path, geometry.capacity, options)
+    }
+
+    /// Begins the copy, for who leads: the moment is now.
+    pub(super) fn begin_prepared(
+        &self,
+        (target, file): (Target, File),
+    ) -> Result<SharedBackup<I, M>, BackupError> {
         let mut guard = self.inner.lock();
         let owned = guard.as_mut().ok_or(SharedError::Closed)?;
         let medium = owned.get_mut().medium_mut();
@@ -90,6 +107,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
             // A copy holds nothing that the store might still lose.
             medium.flush()?;
         }
+        let geometry = medium.geometry();
         let moment = Moment::new(geometry, file);
         medium.tracker().add(&moment);
         drop(guard);
@@ -97,7 +115,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
             inner: Arc::clone(&self.inner),
             moment,
             target: Some(target),
-            size,
+            size: geometry.capacity,
             bytes: Vec::new(),
         })
     }

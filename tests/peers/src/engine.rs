@@ -16,6 +16,9 @@ pub type Key = [u8; KEY_LEN];
 /// A value.
 pub type Value = [u8; VALUE_LEN];
 
+/// Takes a pair's number in its scan, its key and its value.
+pub type Visit<'v> = dyn FnMut(usize, &[u8], &[u8]) + 'v;
+
 /// A way to keep keys on disk.
 pub trait Engine {
     /// A short name for the table.
@@ -63,4 +66,17 @@ pub trait Session {
     /// # Errors
     /// What the engine reports.
     fn scan(&mut self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()>;
+
+    /// Shows the `count` pairs from each of `starts` on, with the number of
+    /// each. The engine may do all of it in one read transaction. `false` from
+    /// an engine that keeps no order.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    fn scan_each(&mut self, starts: &[Key], count: usize, visit: &mut Visit<'_>) -> Result<bool>;
+
+    /// Bytes of memory that grow with the pairs, where the engine tells.
+    fn memory(&self) -> Option<usize> {
+        None
+    }
 }

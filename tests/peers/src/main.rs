@@ -15,16 +15,18 @@ use engine::{Engine, Result};
 use workload::{Amounts, Figures, Metric};
 
 const HELP: &str = "\
-Measures Indelible's file target against redb, fjall, LMDB and SQLite.
+Measures Indelible's file target against redb, fjall, LMDB and SQLite, and
+RocksDB if built with the feature of that name.
 
 usage: peers [--dir DIR]... [--keys N] [--puts N] [--gets N] [--batch N]
-             [--rounds N] [--seed N] [--engine NAME]...
+             [--updates N] [--rounds N] [--seed N] [--engine NAME]...
 
   --dir DIR      a folder to work in; given more than once, all are measured
                  one after the other (default: the temporary folder)
   --keys N       pairs loaded by durable batches (default 100000)
   --puts N       durable single puts after that (default keys / 10)
   --gets N       random lookups (default keys)
+  --updates N    random updates by durable batches, after all else (default 0)
   --batch N      pairs in a batch (default 100)
   --rounds N     run everything N times, print the medians (default 1)
   --seed N       what keys and values derive from (default 1)
@@ -41,8 +43,8 @@ struct Arguments {
 
 fn arguments() -> Result<Option<Arguments>> {
     let (mut dirs, mut engines, mut die_in) = (Vec::new(), Vec::new(), None);
-    let (mut keys, mut puts, mut gets, mut batch, mut rounds, mut seed) =
-        (100_000, None, None, 100, 1, 1);
+    let (mut keys, mut puts, mut gets, mut updates) = (100_000, None, None, 0);
+    let (mut batch, mut rounds, mut seed) = (100, 1, 1);
     let mut given = std::env::args_os().skip(1);
     while let Some(flag) = given.next() {
         let flag = flag.to_string_lossy().into_owned();
@@ -64,6 +66,7 @@ fn arguments() -> Result<Option<Arguments>> {
             "--keys" => keys = number()?.max(1),
             "--puts" => puts = Some(number()?),
             "--gets" => gets = Some(number()?),
+            "--updates" => updates = number()?,
             "--batch" => batch = usize::try_from(number()?)?.max(1),
             "--rounds" => rounds = usize::try_from(number()?)?.max(1),
             "--seed" => seed = number()?,
@@ -77,6 +80,7 @@ fn arguments() -> Result<Option<Arguments>> {
         keys,
         puts: puts.unwrap_or(keys / 10).max(1),
         gets: gets.unwrap_or(keys).max(1),
+        updates,
         batch,
         seed,
     };
@@ -127,13 +131,14 @@ fn run() -> Result<()> {
     }
 
     println!(
-        "peers: {} pairs of {}+{} bytes, batches of {}, then {} single puts, {} gets; {rounds} rounds, seed {}",
+        "peers: {} pairs of {}+{} bytes, batches of {}, then {} single puts, {} gets, {} updates; {rounds} rounds, seed {}",
         amounts.keys,
         engine::KEY_LEN,
         engine::VALUE_LEN,
         amounts.batch,
         amounts.puts,
         amounts.gets,
+        amounts.updates,
         amounts.seed
     );
     for engine in &engines {

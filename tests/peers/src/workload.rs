@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Instant;
 
-use crate::engine::{Engine, Key, Result, Session, VALUE_LEN, Value};
+use crate::engine::{Engine, KEY_LEN, Key, Result, Session, VALUE_LEN, Value};
 
 /// How much of everything a run does.
 #[derive(Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct Amounts {
     pub puts: u64,
     /// Random lookups.
     pub gets: u64,
+    /// Random updates by durable batches, last of all; may be none.
+    pub updates: u64,
     /// Pairs in a batch.
     pub batch: usize,
     /// What every key and value derives from.
@@ -41,26 +43,44 @@ pub enum Metric {
     Batch,
     /// Random lookups a second.
     Get,
+    /// Nanoseconds of a lookup on its own, the median.
+    GetMedian,
+    /// The same, of which one in a hundred takes longer.
+    GetSlow,
     /// Pairs a second in an ordered scan.
     Scan,
+    /// Pairs a second in ordered scans of a hundred from random keys.
+    ShortScan,
     /// Milliseconds to open a cleanly closed store and answer one lookup.
     Reopen,
     /// Milliseconds to open a store whose process was killed, and answer one lookup.
     ReopenKilled,
     /// MiB on disk after a clean close.
     Size,
+    /// Pairs a second updated at random by durable batches.
+    Update,
+    /// Bytes on disk after that for each byte of keys and values.
+    Space,
+    /// Bytes of memory for each pair that the engine says it has, beside caches.
+    Memory,
 }
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 7] = [
+    pub const ALL: [Metric; 13] = [
         Metric::Put,
         Metric::Batch,
         Metric::Get,
+        Metric::GetMedian,
+        Metric::GetSlow,
         Metric::Scan,
+        Metric::ShortScan,
         Metric::Reopen,
         Metric::ReopenKilled,
         Metric::Size,
+        Metric::Update,
+        Metric::Space,
+        Metric::Memory,
     ];
 
     /// The table's heading.
@@ -69,10 +89,16 @@ impl Metric {
             Metric::Put => "durable puts/s",
             Metric::Batch => "batched pairs/s",
             Metric::Get => "gets/s",
+            Metric::GetMedian => "get ns, median",
+            Metric::GetSlow => "get ns, 99 %",
             Metric::Scan => "scanned pairs/s",
+            Metric::ShortScan => "scans of 100, /s",
             Metric::Reopen => "reopen ms",
             Metric::ReopenKilled => "reopen killed ms",
             Metric::Size => "size MiB",
+            Metric::Update => "updates/s",
+            Metric::Space => "space after them",
+            Metric::Memory => "memory B a key",
         }
     }
 
@@ -80,7 +106,12 @@ impl Metric {
     pub fn larger_is_better(self) -> bool {
         matches!(
             self,
-            Metric::Put | Metric::Batch | Metric::Get | Metric::Scan
+            Metric::Put
+                | Metric::Batch
+                | Metric::Get
+                | Metric::Scan
+                | Metric::ShortScan
+                | Metric::Update
         )
     }
 }
@@ -128,7 +159,7 @@ fn per_second(count: u64, since: Instant) -> f64 {
 /// # Errors
 /// What the engine reports, and any read that does not give what was put.
 pub fn run(engine: &dyn Engine, dir: &Path, amounts: Amounts) -> Result<Figures> {
-    let mut figures = [0.0; Metric::ALL.len()];
+    let mut figures = [f64::NAN; Metric::ALL.len()];
     let mut set = |metric: Metric, figure: f64| {
         if let Some(at) = Metric::ALL.iter().position(|m| *m == metric) {
             figures[at] = figure;
@@ -138,6 +169,7 @@ pub fn run(engine: &dyn Engine, dir: &Path, amounts: Amounts) -> Result<Figures>
         keys,
         puts,
         gets,
+        updates,
         batch,
         seed,
     } = amounts;
@@ -193,14 +225,109 @@ pub fn run(engine: &dyn Engine, dir: &Path, amounts: Amounts) -> Result<Figures>
         }
         set(Metric::Get, median(&mut rates));
 
+        let (median, slow) = latencies(store, &keys[..keys.len().min(100_000)])?;
+        set(Metric::GetMedian, median);
+        set(Metric::GetSlow, slow);
         set(Metric::Scan, scans(store, seed, held)?);
+        set(Metric::ShortScan, short_scans(store, &keys)?);
+        set(
+            Metric::Memory,
+            store
+                .memory()
+                .map_or(f64::NAN, |bytes| bytes as f64 / held as f64),
+        );
         Ok(())
     })?;
 
     kill_child(engine, dir, amounts)?;
     let last = pair(seed, held + KILLED_PUTS - 1);
     set(Metric::ReopenKilled, open_and_get(engine, dir, &last)?);
+
+    if updates > 0 {
+        let held = amounts.keys_total();
+        engine.with(dir, &mut |store| {
+            set(Metric::Update, update(store, amounts, held)?);
+            Ok(())
+        })?;
+        let live = held * (KEY_LEN + VALUE_LEN) as u64;
+        set(Metric::Space, size(dir)? as f64 / live as f64);
+    }
     Ok(figures)
+}
+
+/// Nanoseconds of single lookups: the median, and the least that 99 % stay below.
+fn latencies(store: &mut dyn Session, keys: &[Key]) -> Result<(f64, f64)> {
+    let mut found = 0;
+    let mut took = Vec::with_capacity(keys.len());
+    for key in keys {
+        let begin = Instant::now();
+        store.get_each(&[*key], &mut |_| found += 1)?;
+        took.push(begin.elapsed().as_nanos() as f64);
+    }
+    if found != keys.len() {
+        return Err("a lookup found nothing".into());
+    }
+    let middle = median(&mut took); // And in order.
+    Ok((middle, took[took.len() * 99 / 100]))
+}
+
+/// Pairs a second in scans of a hundred; NaN where the engine keeps no order.
+fn short_scans(store: &mut dyn Session, keys: &[Key]) -> Result<f64> {
+    const SCANS: usize = 10_000;
+    const PAIRS: usize = 100;
+    let starts = &keys[..keys.len().min(SCANS)];
+    let (mut count, mut ordered) = (0, true);
+    let mut last = Vec::new();
+    let begin = Instant::now();
+    let done = store.scan_each(starts, PAIRS, &mut |nth, key, _| {
+        ordered &= if nth == 0 {
+            true
+        } else {
+            last.as_slice() < key
+        };
+        last.clear();
+        last.extend_from_slice(key);
+        count += 1;
+    })?;
+    let rate = per_second(count, begin);
+    if !done {
+        return Ok(f64::NAN);
+    }
+    // Few start so near the end that there are less.
+    if !ordered || count < (starts.len() * PAIRS) as u64 * 9 / 10 {
+        return Err(format!("short scans gave {count} pairs, in order: {ordered}").into());
+    }
+    Ok(rate)
+}
+
+/// Pairs a second updated at random, each batch durable.
+fn update(store: &mut dyn Session, amounts: Amounts, held: u64) -> Result<f64> {
+    let Amounts {
+        updates,
+        batch,
+        seed,
+        ..
+    } = amounts;
+    let mut elapsed = 0.0;
+    let mut done = 0;
+    while done < updates {
+        let next = updates.min(done + batch as u64);
+        let pairs: Vec<_> = (done..next)
+            .map(|n| (pair(seed, mix(seed ^ mix(n)) % held).0, pair(!seed, n).1))
+            .collect();
+        let begin = Instant::now();
+        store.put_batch(&pairs)?;
+        elapsed += begin.elapsed().as_secs_f64();
+        done = next;
+    }
+    let n = updates - 1;
+    let (key, value) = (pair(seed, mix(seed ^ mix(n)) % held).0, pair(!seed, n).1);
+    let mut right = false;
+    store.get_each(&[key], &mut |found| right = found == value)?;
+    if !right {
+        return Err("the last update is not there".into());
+    }
+    Ok(updates as f64 / elapsed)
 }
 
 /// Pairs a second in scans of everything.

@@ -24,6 +24,7 @@
 //! flush fails, nothing more is written to any of these shards until the store
 //! is opened again.
 
+mod backup;
 mod commit;
 mod intent;
 mod marks;

@@ -47,7 +47,7 @@ trait Store: Sync {
 /// What makes a store in a folder.
 type Make = fn(&Path, u64) -> Result<Box<dyn Store>>;
 
-const STORES: [(&str, Make); 7] = [
+const STORES: &[(&str, Make)] = &[
     ("Indelible", |folder, keys| {
         Ok(Box::new(SharedStore::<
             indelible_dax::indelible::HashIndex<'_>,
@@ -92,6 +92,15 @@ const STORES: [(&str, Make); 7] = [
     }),
     ("SQLite", |folder, _| {
         Ok(Box::new(Sqlite::new(&folder.join("sqlite"))?))
+    }),
+    #[cfg(feature = "rocksdb")]
+    ("RocksDB", |folder, _| {
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        let mut write = rocksdb::WriteOptions::default();
+        write.set_sync(true);
+        let database = rocksdb::DB::open(&options, folder.join("rocksdb"))?;
+        Ok(Box::new(Rocks { database, write }))
     }),
 ];
 
@@ -279,6 +288,32 @@ impl Store for Sqlite {
     }
 }
 
+#[cfg(feature = "rocksdb")]
+struct Rocks {
+    database: rocksdb::DB,
+    write: rocksdb::WriteOptions,
+}
+
+#[cfg(feature = "rocksdb")]
+impl Store for Rocks {
+    fn load(&self, pairs: &[(Key, Value)]) -> Result {
+        let mut batch = rocksdb::WriteBatch::default();
+        for (key, value) in pairs {
+            batch.put(key, value);
+        }
+        Ok(self.database.write_opt(batch, &self.write)?)
+    }
+    fn put(&self, key: &Key, value: &Value) -> Result {
+        Ok(self.database.put_opt(key, value, &self.write)?)
+    }
+    fn get(&self, key: &Key) -> Result<bool> {
+        Ok(self
+            .database
+            .get_pinned(key)?
+            .is_some_and(|value| value.len() == LEN))
+    }
+}
+
 fn key(number: u64) -> Key {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
@@ -363,7 +398,7 @@ fn main() -> Result {
             format!("{READERS} readers get"),
             "1 writer puts"
         );
-        for (name, make) in STORES {
+        for &(name, make) in STORES {
             let folder = folder.join(format!("indelible-threads-{}", std::process::id()));
             std::fs::create_dir_all(&folder)?;
             let store = make(&folder, keys)?;

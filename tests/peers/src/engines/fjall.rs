@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use crate::engine::{Engine, Key, Result, Session, Value};
+use crate::engine::{Engine, Key, Result, Session, Value, Visit};
 
 /// fjall with `PersistMode::SyncAll` after every write.
 pub struct Fjall;
@@ -63,5 +63,15 @@ impl Session for Open {
             visit(&key, &value);
         }
         Ok(())
+    }
+
+    fn scan_each(&mut self, starts: &[Key], count: usize, visit: &mut Visit<'_>) -> Result<bool> {
+        for start in starts {
+            for (nth, pair) in self.pairs.range(start.as_slice()..).take(count).enumerate() {
+                let (key, value) = pair.into_inner()?;
+                visit(nth, &key, &value);
+            }
+        }
+        Ok(true)
     }
 }

@@ -6,7 +6,7 @@ use indelible_dax::host::HostIndex;
 use indelible_dax::indelible::{HashIndex, OrderedIndex, Saving};
 use indelible_dax::{HostMemory, HostStore, Setup};
 
-use crate::engine::{Engine, KEY_LEN, Key, Result, Session, VALUE_LEN, Value};
+use crate::engine::{Engine, KEY_LEN, Key, Result, Session, VALUE_LEN, Value, Visit};
 
 /// Bytes of a record beyond key and value, with its rounding.
 const RECORD_EXTRA: u64 = 12;
@@ -66,13 +66,13 @@ fn open<'m, I: HostIndex<'m>>(
     memory: &'m HostMemory,
     job: &mut dyn FnMut(&mut dyn Session) -> Result<()>,
 ) -> Result<()> {
-    let mut open = Open(HostStore::<I>::open(path, memory)?);
+    let mut open = Open(HostStore::<I>::open(path, memory)?, memory);
     let outcome = job(&mut open);
     open.0.close()?;
     outcome
 }
 
-struct Open<'m, I: HostIndex<'m>>(HostStore<'m, I>);
+struct Open<'m, I: HostIndex<'m>>(HostStore<'m, I>, &'m HostMemory);
 
 impl<'m, I: HostIndex<'m>> Session for Open<'m, I> {
     fn put(&mut self, key: &Key, value: &Value) -> Result<()> {
@@ -107,5 +107,27 @@ impl<'m, I: HostIndex<'m>> Session for Open<'m, I> {
             visit(entry.key, &value);
         }
         Ok(())
+    }
+
+    fn scan_each(&mut self, starts: &[Key], count: usize, visit: &mut Visit<'_>) -> Result<bool> {
+        if !I::ORDERED {
+            return Ok(false);
+        }
+        let (mut key, mut value) = ([0; KEY_LEN], [0; VALUE_LEN]);
+        for start in starts {
+            let mut scan = self.0.scan(&[]);
+            scan.seek(start);
+            for nth in 0..count {
+                match scan.next_with_value(&mut key, &mut value)? {
+                    Some(entry) => visit(nth, entry.key, &value),
+                    None => break,
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn memory(&self) -> Option<usize> {
+        Some(self.1.lent())
     }
 }

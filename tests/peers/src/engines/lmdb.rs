@@ -1,11 +1,12 @@
 //! LMDB, through heed: copy-on-write B-trees in a memory map.
 
+use std::ops::Bound;
 use std::path::Path;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions};
 
-use crate::engine::{Engine, Key, Result, Session, Value};
+use crate::engine::{Engine, Key, Result, Session, Value, Visit};
 
 /// Bytes of address space for the map: more than any run here fills.
 const MAP_BYTES: usize = 16 << 30;
@@ -78,5 +79,22 @@ impl Session for Open {
             visit(key, value);
         }
         Ok(())
+    }
+
+    fn scan_each(&mut self, starts: &[Key], count: usize, visit: &mut Visit<'_>) -> Result<bool> {
+        let transaction = self.env.read_txn()?;
+        for start in starts {
+            let from = (Bound::Included(start.as_slice()), Bound::Unbounded);
+            for (nth, pair) in self
+                .pairs
+                .range(&transaction, &from)?
+                .take(count)
+                .enumerate()
+            {
+                let (key, value) = pair?;
+                visit(nth, key, value);
+            }
+        }
+        Ok(true)
     }
 }

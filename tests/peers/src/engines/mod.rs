@@ -4,6 +4,8 @@ mod fjall;
 mod indelible;
 mod lmdb;
 mod redb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 mod sqlite;
 
 use crate::engine::Engine;
@@ -30,5 +32,7 @@ pub fn all(keys: u64) -> Vec<Box<dyn Engine>> {
         Box::new(fjall::Fjall),
         Box::new(lmdb::Lmdb),
         Box::new(sqlite::Sqlite),
+        #[cfg(feature = "rocksdb")]
+        Box::new(rocksdb::Rocks),
     ]
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::engine::{Engine, Key, Result, Session, Value};
+use crate::engine::{Engine, Key, Result, Session, Value, Visit};
 
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("kv");
 
@@ -66,5 +66,17 @@ impl Session for Open {
             visit(key.value(), value.value());
         }
         Ok(())
+    }
+
+    fn scan_each(&mut self, starts: &[Key], count: usize, visit: &mut Visit<'_>) -> Result<bool> {
+        let transaction = self.0.begin_read()?;
+        let table = transaction.open_table(TABLE)?;
+        for start in starts {
+            for (nth, pair) in table.range(start.as_slice()..)?.take(count).enumerate() {
+                let (key, value) = pair?;
+                visit(nth, key.value(), value.value());
+            }
+        }
+        Ok(true)
     }
 }

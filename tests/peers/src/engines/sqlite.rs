@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::engine::{Engine, Key, Result, Session, Value};
+use crate::engine::{Engine, Key, Result, Session, Value, Visit};
 
 /// SQLite with a write-ahead log synced at each commit.
 pub struct Sqlite;
@@ -81,5 +81,20 @@ impl Session for Open {
             visit(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
         }
         Ok(())
+    }
+
+    fn scan_each(&mut self, starts: &[Key], count: usize, visit: &mut Visit<'_>) -> Result<bool> {
+        let transaction = self.0.transaction()?;
+        let mut statement = transaction
+            .prepare_cached("SELECT key, value FROM kv WHERE key >= ?1 ORDER BY key LIMIT ?2")?;
+        for start in starts {
+            let mut rows = statement.query(params![start, count as i64])?;
+            let mut nth = 0;
+            while let Some(row) = rows.next()? {
+                visit(nth, row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
+                nth += 1;
+            }
+        }
+        Ok(true)
     }
 }
