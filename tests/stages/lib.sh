@@ -79,3 +79,13 @@ npm_ci() {
   [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] ||
     npm ci --prefix "$1" --silent --no-audit --no-fund
 }
+
+# What the peers of the file target are built with, in `features`: RocksDB, whose
+# build takes a quarter of an hour, only where it is asked for.
+need_peers() {
+  features=()
+  [ -z "${ROCKSDB:-}" ] || {
+    need_packages g++ libclang-dev
+    features=(--features rocksdb)
+  }
+}

@@ -2,7 +2,8 @@
 # memory. THREADS_SECONDS for each figure, THREADS_KEYS in each store.
 . tests/stages/lib.sh
 need_rust
+need_peers
 
 mkdir -p "$target/peers"
-cargo run --release --manifest-path tests/peers/Cargo.toml --target-dir "$target/peers" --bin threads -- \
+cargo run --release "${features[@]}" --manifest-path tests/peers/Cargo.toml --target-dir "$target/peers" --bin threads -- \
   "$target/peers" /dev/shm
