@@ -222,11 +222,21 @@ pub enum GeometryError {
     /// The medium is ordered, and the build has no code for that (feature
     /// `ordered`).
     Ordered,
-    /// More units than the index can address.
+    /// More units than the index can address, or, of a store that is to grow,
+    /// more segments than its checkpoint can tell of.
     TooLarge {
         /// The largest capacity in bytes.
         max: u64,
     },
+    /// A store that is to grow is not made of whole segments then.
+    Segments {
+        /// The capacity asked for.
+        found: u64,
+        /// Bytes of a segment, of which it should be a multiple.
+        segment_size: u32,
+    },
+    /// A store on an ordered medium stays as large as it is.
+    Fixed,
 }
 
 impl fmt::Display for GeometryError {
@@ -253,6 +263,14 @@ impl fmt::Display for GeometryError {
             Self::Logs { found, max } => write!(f, "{found} logs are more than {max}"),
             Self::Ordered => f.write_str("this build has no code for ordered media"),
             Self::TooLarge { max } => write!(f, "capacity passes {max} bytes"),
+            Self::Segments {
+                found,
+                segment_size,
+            } => write!(
+                f,
+                "capacity of {found} bytes is no multiple of the segment size {segment_size}"
+            ),
+            Self::Fixed => f.write_str("a store on an ordered medium does not grow"),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::format::shape::{HEADER, Shape, WRITE_UNIT_MAX, is_known};
 use crate::index::LOC_MAX;
 use crate::ledger::roots::Survey;
 use crate::math::Saturate;
-use crate::medium::{Geometry, Medium};
+use crate::medium::{Geometry, Medium, Order};
 
 /// What [`crate::setup`] decides.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +99,15 @@ pub(crate) fn record_capacity(
     // longest frame unused at the segment's end.
     let lost = frame_max.plus(frame_len(shape, Kind::Run, 0, 8));
     u64::from(usable).times(u64::from(shape.payload().minus(lost)))
+}
+
+/// Whether a root can tell of all segments: a store may grow until its
+/// checkpoint takes half of one, twice of what it is set up with.
+fn tells(shape: &Shape, logs: u32) -> bool {
+    let bytes = checkpoint_len(shape, logs);
+    let with_remainders = bytes.plus(remainders_len(shape, logs));
+    let half = shape.payload() >> 1;
+    bytes <= half && with_remainders <= half.plus(half >> 1)
 }
 
 fn check_units(geometry: &Geometry) -> Result<(), GeometryError> {
@@ -195,6 +204,67 @@ impl Layout {
             });
         }
         Ok(Self::of(&shape, logs, ring))
+    }
+
+    /// The layout of this store once it has grown to `capacity` bytes.
+    ///
+    /// # Errors
+    /// Why [`Store::grow`](crate::Store::grow) would refuse:
+    /// [`GeometryError::Capacity`] where it would not be larger,
+    /// [`GeometryError::Segments`], [`GeometryError::TooLarge`] with
+    /// [`Layout::grows_to`], and [`GeometryError::Fixed`] for ordered media.
+    pub fn grown(&self, capacity: u64) -> Result<Layout, GeometryError> {
+        if self.geometry.order == Order::Ordered {
+            return Err(GeometryError::Fixed);
+        }
+        let segment_size = self.segment_size;
+        let size = u64::from(segment_size);
+        let min = u64::from(self.segments).plus(1).times(size);
+        let found = capacity;
+        if found < min {
+            return Err(GeometryError::Capacity { found, min });
+        }
+        let max = self.grows_to();
+        if found > max {
+            return Err(GeometryError::TooLarge { max });
+        }
+        if found.modulo(size) != 0 {
+            return Err(GeometryError::Segments {
+                found,
+                segment_size,
+            });
+        }
+        Ok(Self::of(&self.shape_of(capacity), self.logs, self.ring))
+    }
+
+    /// The capacity in bytes that this store can grow to at most. Its segments
+    /// stay as long as they are, so a store that is to grow far is set up with
+    /// longer ones: they count up to a 24th of their length in bytes, less a
+    /// few for the logs.
+    #[must_use]
+    pub fn grows_to(&self) -> u64 {
+        let size = u64::from(self.segment_size.max(1));
+        let unit = u64::from(self.geometry.write_unit.max(8));
+        let mut most = LOC_MAX.times(unit).over(size);
+        let mut least = u64::from(self.segments);
+        while least < most {
+            let middle = least.plus(most.minus(least).plus(1) >> 1);
+            let shape = self.shape_of(middle.times(size));
+            if u64::from(shape.segments) == middle && tells(&shape, self.logs) {
+                least = middle;
+            } else {
+                most = middle.minus(1);
+            }
+        }
+        least.times(size)
+    }
+
+    fn shape_of(&self, capacity: u64) -> Shape {
+        let geometry = Geometry {
+            capacity,
+            ..self.geometry
+        };
+        Shape::new(geometry, self.segment_size, self.nonce)
     }
 
     /// The layout that a root tells of, on a medium that may be longer, but

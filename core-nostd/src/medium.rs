@@ -37,7 +37,9 @@ pub enum Order {
     Unordered,
 }
 
-/// What a medium is made of. Constant for as long as the medium is open.
+/// What a medium is made of. Constant for as long as the medium is open; but
+/// its capacity may have become larger when [`Store::grow`](crate::Store::grow)
+/// is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Geometry {
@@ -61,7 +63,7 @@ pub trait Medium {
     /// The medium's own error; the core hands it on unchanged.
     type Error: core::fmt::Debug;
 
-    /// The constant shape of this medium.
+    /// The shape of this medium.
     fn geometry(&self) -> Geometry;
 
     /// Fills `buf` from `at`. Sees everything written, flushed or not.

@@ -52,11 +52,15 @@ pub enum Mutant {
     SaveWithoutRoot,
     /// Nothing is written behind a root that proves its flush.
     NoRootProof,
+    /// A store grows without a root that says so.
+    GrowUnrooted,
+    /// What lies behind a store's end is taken for blank when it grows.
+    GrowUnblanked,
 }
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 23] = [
+    pub const ALL: [Mutant; 25] = [
         Mutant::NoCommitFlush,
         Mutant::NoLinkFlush,
         Mutant::NoRootFlush,
@@ -80,6 +84,8 @@ impl Mutant {
         Mutant::LoadUnsummed,
         Mutant::SaveWithoutRoot,
         Mutant::NoRootProof,
+        Mutant::GrowUnrooted,
+        Mutant::GrowUnblanked,
     ];
 
     /// Whether this fault is switched on.

@@ -39,7 +39,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.device.read_in(&frame, frame.body_at(), &mut bytes)?;
             let (segment, seq) = (u32_at(&bytes, 0), u32_at(&bytes, 4));
             let used = u32_at(&bytes, 8);
-            if segment < shape.segments && seq > at.seq {
+            if segment >= shape.segments {
+                // It leads behind the end that an older root tells of.
+                let link = shape.address(at.segment, shape.link_at);
+                return Err(Fault::at(What::LedgerLost, link));
+            }
+            if seq > at.seq {
                 let healed = frame.patch.is_some();
                 let used = used.min(shape.link_at);
                 return Ok(Some(Successor {

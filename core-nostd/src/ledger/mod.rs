@@ -7,6 +7,7 @@
 
 mod follow;
 mod gap;
+mod grow;
 pub(crate) mod group;
 mod proof;
 pub(crate) mod recover;

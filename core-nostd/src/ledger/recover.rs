@@ -254,6 +254,11 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// Takes over the state that the root recorded.
     pub(crate) fn load(&mut self, root: &Root) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
+        if root.fixed.segments > shape.segments {
+            // The store grew, and the root that told its size cannot be found.
+            let at = shape.address(root.frame.segment, 0);
+            return Err(Fault::at(What::LedgerLost, at));
+        }
         self.table.next_seq = root.fixed.next_seq;
         for index in 0..shape.segments {
             let mut row = self.device.segment_row(root, index)?;

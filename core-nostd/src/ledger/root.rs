@@ -49,6 +49,19 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         {
             return Ok(false);
         }
+        self.end_root(old, outer, inherited)?;
+        Ok(true)
+    }
+
+    /// Ends the group of a root that stands at the tail, and makes it durable;
+    /// `old` is the tail before it, `outer` the open group, and `inherited` says
+    /// that the segment of the old tail was written by an earlier session.
+    pub(crate) fn end_root(
+        &mut self,
+        old: Place,
+        outer: Group,
+        inherited: bool,
+    ) -> Result<(), Fault<M::Error>> {
         self.write_control(Control::Commit, false, &[])?;
         self.confirm()?;
         if !Mutant::NoRootFlush.on() {
@@ -65,11 +78,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let begun = inherited && self.device.shape.ordered();
         let due = !begun && !Mutant::LinkBeforeRoot.on();
         self.link_due = due.then_some(old);
-        Ok(true)
+        Ok(())
     }
 
     /// Opens a segment for a root and makes it the tail; returns the old one.
-    fn open_root(&mut self) -> Result<Place, Fault<M::Error>> {
+    pub(crate) fn open_root(&mut self) -> Result<Place, Fault<M::Error>> {
         self.erase_cut_roots()?;
         self.may_take(0)?;
         let chain = self.chain.plus(1);
@@ -189,7 +202,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
-    fn write_checkpoint(&mut self) -> Result<(), Fault<M::Error>> {
+    pub(crate) fn write_checkpoint(&mut self) -> Result<(), Fault<M::Error>> {
         let segments = self.device.shape.segments;
         let logs = u32::try_from(self.logs.len()).unwrap_or(0);
         let fixed = Fixed {

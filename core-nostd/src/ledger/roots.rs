@@ -108,6 +108,10 @@ impl<M: Medium> Device<M> {
 
     pub(crate) fn segment_row(&self, root: &Root, index: u32) -> Result<Segment, Fault<M::Error>> {
         let mut bytes = [0u8; SEGMENT_ROW as usize];
+        if index >= root.fixed.segments {
+            // The store has grown since.
+            return Ok(Segment::default());
+        }
         let at = root
             .frame
             .body_at()
