@@ -11,7 +11,7 @@ use indelible::{Geometry, Medium};
 use crate::backup::Tracker;
 #[cfg(any(target_os = "linux", windows))]
 use crate::file::OsFile;
-use crate::file::{Access, FileError, FileMedium, NotDax, RawFile, Reads, Syncer};
+use crate::file::{Access, FileError, FileMedium, NotDax, Operation, RawFile, Reads, Syncer};
 #[cfg(any(target_os = "linux", windows))]
 use crate::pmem::{self, PmemMedium};
 
@@ -75,6 +75,20 @@ pub trait HostMedium: Medium<Error = FileError> {
     /// truncated, or not copied whole.
     fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError>;
 
+    /// Makes the medium `capacity` bytes long, what is added blank, all of it
+    /// durable on return. A DAX device has its own length, and need not be
+    /// blank behind the store's.
+    ///
+    /// # Errors
+    /// [`FileError::NoSpace`] where there is no room for it, and what the
+    /// system reports, `Unsupported` of a medium that cannot, as by default;
+    /// the medium is as long as before then.
+    fn resize(&mut self, capacity: u64) -> Result<(), FileError> {
+        let _ = capacity;
+        let source = io::ErrorKind::Unsupported.into();
+        Err(FileError::io(Operation::Grow, 0, source))
+    }
+
     /// What the medium may be used for.
     fn access(&self) -> Access;
 
@@ -108,6 +122,10 @@ pub trait HostMedium: Medium<Error = FileError> {
 impl<F: RawFile> HostMedium for FileMedium<F> {
     fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError> {
         FileMedium::adopt(self, geometry)
+    }
+
+    fn resize(&mut self, capacity: u64) -> Result<(), FileError> {
+        FileMedium::resize(self, capacity)
     }
 
     fn access(&self) -> Access {
@@ -281,6 +299,10 @@ impl AnyMedium {
 impl HostMedium for AnyMedium {
     fn adopt(&mut self, geometry: Geometry) -> Result<(), FileError> {
         each!(self, medium => medium.adopt(geometry))
+    }
+
+    fn resize(&mut self, capacity: u64) -> Result<(), FileError> {
+        each!(self, medium => HostMedium::resize(medium, capacity))
     }
 
     fn access(&self) -> Access {

@@ -11,8 +11,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use indelible::{
-    Config, Error, Geometry, HashIndex, Index, Layout, LogState, Memory, Mode, OrderedIndex,
-    OrderedNode, Report, Saving, ScanSlot, Segment, Store, Undo,
+    Config, Error, Geometry, GeometryError, HashIndex, Index, Layout, LogState, Memory, Mode,
+    OrderedIndex, OrderedNode, Report, Saving, ScanSlot, Segment, Store, Undo,
 };
 
 mod lender;
@@ -115,6 +115,7 @@ pub struct Setup {
     geometry: Geometry,
     logs: Vec<u64>,
     segment_size: Option<u32>,
+    grows_to: u64,
     id: Option<u128>,
     medium: MediumChoice,
 }
@@ -134,6 +135,7 @@ impl Setup {
             geometry,
             logs: Vec::new(),
             segment_size: None,
+            grows_to: 0,
             id: None,
             medium: MediumChoice::Auto,
         }
@@ -150,6 +152,14 @@ impl Setup {
     #[must_use]
     pub fn segment_size(mut self, bytes: u32) -> Self {
         self.segment_size = Some(bytes);
+        self
+    }
+
+    /// Chooses segments that are long enough for the store to grow to `size`
+    /// bytes ([`HostStore::grow`]), unless their size is chosen.
+    #[must_use]
+    pub fn grows_to(mut self, size: u64) -> Self {
+        self.grows_to = size;
         self
     }
 
@@ -191,9 +201,10 @@ impl Setup {
                 .fold(0u128, |number, byte| number << 8 | u128::from(*byte))
         };
         let id = self.id.unwrap_or(number(id));
-        let config = self.config(id, number(nonce) as u64);
-        Layout::plan(self.geometry, &config)
-            .map_err(|error| OpenError::Store(Error::Geometry(error)))?;
+        let mut config = self.config(id, number(nonce) as u64);
+        let planned = self.plan(&config);
+        let layout = planned.map_err(|error| OpenError::Store(Error::Geometry(error)))?;
+        config.segment_size = Some(layout.segment_size);
         let mut medium =
             AnyMedium::create(path, self.geometry, self.medium).map_err(OpenError::File)?;
         let made = medium.kind();
@@ -204,6 +215,19 @@ impl Setup {
             }
             OpenError::Store(error)
         })
+    }
+
+    /// The layout, with segments that are long enough for what it may grow to.
+    fn plan(&self, config: &Config<'_>) -> Result<Layout, GeometryError> {
+        let mut layout = Layout::plan(self.geometry, config)?;
+        while layout.grows_to() < self.grows_to && self.segment_size.is_none() {
+            let longer = Config {
+                segment_size: layout.segment_size.checked_mul(2),
+                ..*config
+            };
+            layout = Layout::plan(self.geometry, &longer)?;
+        }
+        Ok(layout)
     }
 
     fn config(&self, id: u128, nonce: u64) -> Config<'_> {
@@ -370,9 +394,7 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
                 segments: memory.segments.lend(layout.segments as usize),
                 logs: memory.logs.lend(layout.logs as usize),
                 ring: memory.ring.lend(layout.ring as usize),
-                undo: memory
-                    .undo
-                    .lend(UNDO + UNDO_PER_SEGMENT * layout.segments as usize),
+                undo: memory.undo.lend(undo_rows(&layout)),
                 scratch: memory.scratch.lend(layout.key_max as usize),
             };
             let index = I::with_room(memory, room);
@@ -457,6 +479,60 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
         self.growing(|store| store.tentatively_list_append(key, element))
     }
 
+    /// Makes the store and its file `size` bytes long, between transactions:
+    /// all or nothing, also where power fails. Nothing in it is moved; the file
+    /// is made longer first, written with zeros and synced. Returns the new
+    /// layout.
+    ///
+    /// A store grows by whole segments, up to [`Layout::grows_to`]; one that is
+    /// to grow far needs long segments from the beginning
+    /// ([`Setup::grows_to`]).
+    ///
+    /// # Errors
+    /// [`Error::Geometry`] where it cannot be that large, before anything is
+    /// done. [`FileError::NoSpace`] as the medium's: store and file are as they
+    /// were. Others as for [`Store::grow`].
+    ///
+    /// ```
+    /// # use indelible_dax::{HostMemory, HostStore, Setup};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("store");
+    /// Setup::new(1 << 20).grows_to(1 << 30).create(&path)?;
+    /// let memory = HostMemory::new();
+    /// let mut store: HostStore = HostStore::open(&path, &memory)?;
+    /// let before = store.room().record_bytes;
+    /// store.grow(4 << 20)?;
+    /// assert!(store.room().record_bytes > 4 * before);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn grow(&mut self, size: u64) -> Result<Layout, StoreError> {
+        let before = self.store.layout();
+        let layout = before.grown(size).map_err(Error::Geometry)?;
+        if self.store.in_transaction() {
+            return Err(Error::TransactionOpen);
+        }
+        let at = before.geometry.capacity;
+        let resized = self.store.medium_mut().resize(size);
+        resized.map_err(|cause| Error::Medium {
+            operation: indelible::Operation::Write,
+            at,
+            cause,
+        })?;
+        let table = self.memory.segments.lend(layout.segments as usize);
+        if let Err(error) = self.store.grow(size, table) {
+            if self.store.layout().segments == before.segments {
+                // Nothing says that it has grown; the first error counts.
+                let _ = self.store.medium_mut().resize(at);
+            }
+            return Err(error);
+        }
+        let undo = self.memory.undo.lend(undo_rows(&layout));
+        self.store.swap_undo(undo);
+        Ok(layout)
+    }
+
     /// A key's value, `None` where the key is absent.
     ///
     /// # Errors
@@ -521,6 +597,11 @@ pub(crate) fn read_value(
             }
         }
     }
+}
+
+/// Index changes that a transaction may make.
+fn undo_rows(layout: &Layout) -> usize {
+    UNDO + UNDO_PER_SEGMENT * layout.segments as usize
 }
 
 /// Entries for the first index: as many as the one has that was saved, else

@@ -80,6 +80,8 @@ pub enum Op {
     Aborted(Vec<Step>),
     /// Idle work, bounded by a budget.
     Maintain(u32),
+    /// The store grows to this many segments, unless it has them.
+    Grow(u32),
     /// Close the store and open it again.
     Close,
     /// Drop the store without closing it, and open it again.
@@ -156,7 +158,7 @@ impl Op {
         match self {
             Self::Do(step) => core::slice::from_ref(step),
             Self::Transaction(steps) | Self::Aborted(steps) => steps,
-            Self::Maintain(_) | Self::Close | Self::Reopen => &[],
+            Self::Maintain(_) | Self::Grow(_) | Self::Close | Self::Reopen => &[],
         }
     }
 }

@@ -56,6 +56,7 @@ impl Debug for Op {
             Self::Aborted(steps) => write!(f, "aborted{steps:?}"),
             Self::Maintain(budget) => write!(f, "maintain({budget})"),
             Self::Close => write!(f, "close"),
+            Self::Grow(segments) => write!(f, "grow to {segments} segments"),
             Self::Reopen => write!(f, "reopen"),
         }
     }

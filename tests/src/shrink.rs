@@ -69,7 +69,7 @@ fn bytes(op: &mut Op, step: usize) -> Option<&mut Vec<u8>> {
     let step = match op {
         Op::Do(step) => step,
         Op::Transaction(steps) | Op::Aborted(steps) => steps.get_mut(step)?,
-        Op::Maintain(_) | Op::Close | Op::Reopen => return None,
+        Op::Maintain(_) | Op::Grow(_) | Op::Close | Op::Reopen => return None,
     };
     match step {
         Step::Put { value, .. } | Step::Create { value, .. } | Step::Update { value, .. } => {

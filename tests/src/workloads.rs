@@ -286,6 +286,80 @@ pub fn head_over_segments(geometry: Geometry) -> Workload {
         .then(vec![append(0, b"on")])
 }
 
+/// Segments that a store which grows begins with, then has, then has at last.
+pub const GROWING: [u32; 3] = [12, 15, 22];
+
+/// A medium for a store that grows.
+pub fn growing_on(geometry: Geometry) -> Geometry {
+    let capacity = u64::from(GROWING[2]) * segment(geometry) as u64;
+    Geometry {
+        capacity,
+        ..geometry
+    }
+}
+
+/// A store that is full grows, is filled up, and grows again.
+pub fn growing(geometry: Geometry) -> Workload {
+    let fill = |i: u8| put(&[b'f', i], &value(geometry, i));
+    let [_, more, most] = GROWING;
+    let mut ops = vec![fill(200), append(0, b"before"), Op::Grow(more)];
+    ops.extend((201..206).map(fill));
+    ops.extend([
+        append(0, b"between"),
+        delete(&[b'f', 3]),
+        Op::Reopen,
+        Op::Grow(most),
+        fill(206),
+        Op::Close,
+        fill(207),
+    ]);
+    let then = vec![
+        Op::Grow(most),
+        delete(&[b'f', 5]),
+        append(0, b"on"),
+        fill(208),
+        fill(209),
+    ];
+    Workload::new("a store that grows", ops)
+        .logs(&[300])
+        .after((0..120).map(fill).collect())
+        .then(then)
+        .may_fill()
+}
+
+/// Everything that a store may hold is there as it grows, between commits and
+/// right after it was opened.
+pub fn growing_with_all(geometry: Geometry) -> Workload {
+    let [_, more, most] = GROWING;
+    let list = |byte| Op::Do(list_append_step(b"list", &[byte; 20]));
+    let prelude = vec![
+        put(b"key", b"first"),
+        list(1),
+        append(0, &[7; 100]),
+        append(1, &[8; 33]),
+        put(b"large", &vec![9; segment(geometry) / 5]),
+        advance_head(1, 9),
+    ];
+    let ops = vec![
+        Op::Grow(more),
+        put(b"key", b"second"),
+        append(1, b"odd"),
+        Op::Grow(most),
+        Op::Close,
+        list(2),
+        delete(b"large"),
+    ];
+    Workload::new("all in a store that grows", ops)
+        .logs(&[300, 300])
+        .after(prelude)
+        .then(vec![
+            Op::Grow(most),
+            put(b"key", b"third"),
+            append(0, b"on"),
+            list(3),
+        ])
+}
+
 /// A store that refuses for want of room, and takes deletes.
 pub fn full(geometry: Geometry) -> Workload {
     let fill = |i: u8| put(&[b'f', i], &value(geometry, i));

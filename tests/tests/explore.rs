@@ -82,6 +82,34 @@ fn power_fails_around_saved_indexes_on_flash_by_16() {
     saved_on(geometries::flash(16), Indexed::Ordered, Bounds::brief());
 }
 
+/// A store grows on a medium that is longer, and is worked on behind its old
+/// end.
+fn grown(index: Indexed, saving: bool, bounds: Bounds) {
+    let small = geometries::memory();
+    let geometry = workloads::growing_on(small);
+    for workload in [
+        workloads::growing(small),
+        workloads::growing_with_all(small),
+    ] {
+        let mut real = workloads::real(&workload, index).begins(workloads::GROWING[0]);
+        real.saving = saving;
+        match explore(&real, &workload, geometry, bounds) {
+            Ok(tally) => println!("{}: {tally}", workload.name),
+            Err(found) => panic!("{found}"),
+        }
+    }
+}
+
+#[test]
+fn power_fails_as_a_store_grows() {
+    grown(Indexed::Hash, false, Bounds::quick());
+}
+
+#[test]
+fn power_fails_as_a_store_with_a_saved_index_grows() {
+    grown(Indexed::Ordered, true, Bounds::brief());
+}
+
 #[test]
 fn power_fails_three_times() {
     for geometry in [geometries::memory(), geometries::flash(4)] {

@@ -59,11 +59,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         self.told(grown)
     }
 
-    fn grow_to(
-        &mut self,
-        layout: &Layout,
-        rows: &'a mut [Segment],
-    ) -> Result<(), Fault<M::Error>> {
+    fn grow_to(&mut self, layout: &Layout, rows: &'a mut [Segment]) -> Result<(), Fault<M::Error>> {
         self.writable()?;
         if self.group.open {
             return Err(Fault::plain(What::TransactionOpen));

@@ -7,8 +7,8 @@
 
 mod follow;
 mod gap;
-mod grow;
 pub(crate) mod group;
+mod grow;
 mod proof;
 pub(crate) mod recover;
 mod restart;

@@ -9,6 +9,8 @@ pub enum Operation {
     Create,
     /// Opening, mapping or sizing it.
     Open,
+    /// Making it longer.
+    Grow,
     /// Taking the lock.
     Lock,
     /// Reading.
@@ -24,6 +26,7 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Operation::Create => "creating",
             Operation::Open => "opening",
+            Operation::Grow => "growing",
             Operation::Lock => "locking",
             Operation::Read => "reading",
             Operation::Write => "writing",

@@ -77,6 +77,17 @@ impl RawFile for MemoryFile {
         self.syncer.as_ref().map_or(Ok(()), Syncer::sync)
     }
 
+    fn resize(&mut self, from: u64, to: u64, blank: u8) -> io::Result<()> {
+        let failed = |_| io::ErrorKind::StorageFull;
+        let (from, to) = (
+            usize::try_from(from).map_err(failed)?,
+            usize::try_from(to).map_err(failed)?,
+        );
+        self.bytes.truncate(from);
+        self.bytes.resize(to, blank);
+        Ok(())
+    }
+
     fn syncer(&self) -> Option<Syncer> {
         self.syncer.clone()
     }

@@ -65,7 +65,7 @@ pub(crate) use recorder::{Piece, visit_pieces};
 
 use crate::backup::Tracker;
 use pending::Pending;
-pub(crate) use raw::{reserve_room, sync_folder_of, write_all_at};
+pub(crate) use raw::{no_room, reserve_room, sync_folder_of, write_all_at};
 
 /// The unit in which plain files are erased, a page.
 pub const ERASE_UNIT: u32 = 4096;
@@ -274,6 +274,27 @@ impl<F: RawFile> FileMedium<F> {
         }
         self.geometry = geometry;
         self.pending = Pending::new(geometry.order);
+        Ok(())
+    }
+
+    /// Makes the file and the medium `capacity` bytes long, what is added
+    /// blank. All of that is durable on return, the file's length too, and
+    /// nothing else is outstanding.
+    ///
+    /// # Errors
+    /// [`FileError::NoSpace`] where the disk has no room for it, or what the
+    /// system reports; file and medium are as long as before then.
+    pub fn resize(&mut self, capacity: u64) -> Result<(), FileError> {
+        self.flush()?;
+        let Geometry {
+            capacity: before,
+            blank,
+            ..
+        } = self.geometry;
+        self.raw
+            .resize(before.min(capacity), capacity, blank)
+            .map_err(|source| no_room(Operation::Grow, capacity, source))?;
+        self.geometry.capacity = capacity;
         Ok(())
     }
 

@@ -40,8 +40,20 @@ pub trait RawFile {
     /// doubt.
     fn sync_data(&mut self) -> io::Result<()>;
 
-    /// What does the same without the file, so that others may read it in the
-    /// meantime. `None` where there is no such thing.
+    /// Makes the file `to` bytes long and `blank` from `from` on, durably, its
+    /// length too. Reads and the view reach to the new end then.
+    ///
+    /// # Errors
+    /// What the system reports, `StorageFull` where there is no room; the file
+    /// has its old length then. A file that cannot is `Unsupported`, as by
+    /// default.
+    fn resize(&mut self, from: u64, to: u64, blank: u8) -> io::Result<()> {
+        let _ = (from, to, blank);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What does the same as [`RawFile::sync_data`] without the file, so that
+    /// others may read it in the meantime. `None` where there is no such thing.
     fn syncer(&self) -> Option<Syncer> {
         None
     }
@@ -254,32 +266,42 @@ impl OsFile {
             target_vendor = "apple"
         ));
         if reads == Reads::Mapped && coherent && size > 0 && usize::try_from(size).is_ok() {
-            // SAFETY: the mapping is shared and read-only, and lives in the
-            // same structure as the handle that holds the file's lock, so no
-            // other user of this crate changes the file under it. This process
-            // changes it only in `write_at`, which takes `&mut self`, so that
-            // no slice from `view` is alive then. That the file is not
-            // truncated or written against its lock by another program is what
-            // the module's documentation asks of the user.
-            let map = unsafe { memmap2::MmapOptions::new().map(&*self.file) };
-            // Without a mapping, reads are positioned: slower, not wrong.
-            self.map = map.ok();
+            self.map();
         }
         Ok(self)
     }
 
+    /// Maps the file as it is now.
+    fn map(&mut self) {
+        // SAFETY: the mapping is shared and read-only, and lives in the same
+        // structure as the handle that holds the file's lock, so no other user
+        // of this crate changes the file under it. This process changes it
+        // only in `write_at` and `resize`, which take `&mut self`, so that no
+        // slice from `view` is alive then. That the file is not truncated or
+        // written against its lock by another program is what the module's
+        // documentation asks of the user.
+        let map = unsafe { memmap2::MmapOptions::new().map(&*self.file) };
+        // Without a mapping, reads are positioned: slower, not wrong.
+        self.map = map.ok();
+    }
+
     /// Takes the space for a new file and fills it with the blank byte.
     pub(super) fn allocate(&self, size: u64, blank: u8) -> Result<(), FileError> {
-        let failed = |source| no_room(size, source);
-        reserve(&self.file, size).map_err(failed)?;
+        self.fill(0, size, blank)
+            .map_err(|source| no_room(Operation::Create, size, source))
+    }
+
+    /// Takes the space for `size` bytes and writes the blank byte from `at` on,
+    /// durably.
+    fn fill(&self, mut at: u64, size: u64, blank: u8) -> io::Result<()> {
+        reserve(&self.file, size)?;
         let blanks = vec![blank; 1 << 20];
-        let mut at = 0;
         while at < size {
             let len = (size - at).min(blanks.len() as u64) as usize;
-            write_all_at(&self.file, at, &blanks[..len]).map_err(failed)?;
+            write_all_at(&self.file, at, &blanks[..len])?;
             at += len as u64;
         }
-        self.file.sync_all().map_err(failed)
+        self.file.sync_all()
     }
 }
 
@@ -311,6 +333,25 @@ impl RawFile for OsFile {
         self.file.sync_data()
     }
 
+    fn resize(&mut self, from: u64, to: u64, blank: u8) -> io::Result<()> {
+        let before = self.size()?;
+        let mapped = self.map.take().is_some();
+        *self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner) = Ahead::default();
+        let resized = match before > to {
+            true => self.file.set_len(to),
+            false => Ok(()),
+        };
+        let resized = resized.and_then(|()| self.fill(from, to, blank));
+        if resized.is_err() {
+            // The first error counts; a file that stays longer does no harm.
+            let _ = self.file.set_len(before);
+        }
+        if mapped {
+            self.map();
+        }
+        resized
+    }
+
     fn syncer(&self) -> Option<Syncer> {
         let file = Arc::clone(&self.file);
         Some(Syncer::new(move || file.sync_data()))
@@ -318,18 +359,18 @@ impl RawFile for OsFile {
 }
 
 /// Why space for a file could not be taken.
-fn no_room(size: u64, source: io::Error) -> FileError {
+pub(crate) fn no_room(operation: Operation, size: u64, source: io::Error) -> FileError {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             FileError::NoSpace { size, source }
         }
-        _ => FileError::io(Operation::Create, 0, source),
+        _ => FileError::io(operation, 0, source),
     }
 }
 
 /// Takes the space for a file that is going to be written whole.
 pub(crate) fn reserve_room(file: &File, size: u64) -> Result<(), FileError> {
-    reserve(file, size).map_err(|source| no_room(size, source))
+    reserve(file, size).map_err(|source| no_room(Operation::Create, size, source))
 }
 
 /// Makes the entry of a new file in its folder durable. On Windows the flush

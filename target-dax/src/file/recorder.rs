@@ -20,6 +20,15 @@ pub enum Event {
         /// What was written.
         bytes: Vec<u8>,
     },
+    /// The file was made this long.
+    Resize {
+        /// From here on it was blanked.
+        from: u64,
+        /// Its length.
+        to: u64,
+        /// With this byte.
+        blank: u8,
+    },
     /// An `fdatasync` that succeeded.
     Sync,
     /// Set by the test, to say how far what came before was acknowledged.
@@ -52,7 +61,11 @@ impl Journal {
 
     /// Notes a point in the run, such as the number of acknowledged writes.
     pub fn mark(&self, number: u64) {
-        self.tape().events.push(Event::Mark(number));
+        self.note(Event::Mark(number));
+    }
+
+    fn note(&self, event: Event) {
+        self.tape().events.push(event);
     }
 
     /// All events so far.
@@ -155,16 +168,28 @@ impl<F: RawFile> RawFile for Recorder<F> {
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.journal.fault()?;
         self.file.write_at(at, bytes)?;
-        self.journal.tape().events.push(Event::Write {
-            at,
-            bytes: bytes.to_vec(),
-        });
+        let bytes = bytes.to_vec();
+        self.journal.note(Event::Write { at, bytes });
         Ok(())
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
         let Self { file, journal } = self;
         journal.sync(|| file.sync_data())
+    }
+
+    fn resize(&mut self, from: u64, to: u64, blank: u8) -> io::Result<()> {
+        self.journal.fault()?;
+        let before = self.file.size()?;
+        self.file.resize(from, to, blank)?;
+        self.journal.note(Event::Resize { from, to, blank });
+        let synced = self.journal.sync(|| Ok(()));
+        if synced.is_err() {
+            let (from, to) = (before.min(to), before);
+            self.file.resize(from, to, blank)?;
+            self.journal.note(Event::Resize { from, to, blank });
+        }
+        synced
     }
 
     fn syncer(&self) -> Option<Syncer> {
@@ -186,7 +211,8 @@ pub(crate) struct Piece {
 /// Between two syncs each piece of the file (an aligned 8-byte word, or a
 /// sector) independently holds any of the values that it went through. What a
 /// cut before the last write leaves is among them too, so only the moment
-/// before each sync is visited.
+/// before each sync is visited. A length is synced as what was written is: until
+/// then the file has the old one, the new one, or one between them.
 ///
 /// ```
 /// use indelible_dax::file::{CrashStates, Event};
@@ -209,6 +235,8 @@ pub(crate) struct Piece {
 #[derive(Debug)]
 pub struct CrashStates<'e> {
     image: Vec<u8>,
+    /// The length of the file that is on the disk; the image has the newest.
+    durable: usize,
     events: &'e [Event],
     granule: usize,
 }
@@ -229,6 +257,7 @@ impl<'e> CrashStates<'e> {
     #[must_use]
     pub fn new(image: Vec<u8>, events: &'e [Event]) -> Self {
         Self {
+            durable: image.len(),
             image,
             events,
             granule: 8,
@@ -261,8 +290,23 @@ impl<'e> CrashStates<'e> {
                     writes.push((*at as usize, bytes));
                 }
                 Event::Mark(number) => mark = *number,
+                Event::Resize { from, to, blank } => {
+                    let (from, to) = (*from as usize, *to as usize);
+                    let kept = self.image.len().min(to);
+                    self.note(&mut pieces, from, &vec![*blank; kept.saturating_sub(from)]);
+                    // Shorter it is at once: nothing that counts is cut off.
+                    self.image.resize(to, *blank);
+                    self.durable = self.durable.min(to);
+                    pieces.retain(|piece| piece.at < to);
+                }
                 Event::Sync => {
                     visited.epochs += 1;
+                    let lengths = self.lengths();
+                    let mut check = |image: &[u8], mark| {
+                        for len in &lengths {
+                            check(&image[..*len], mark);
+                        }
+                    };
                     let all = visit_pieces(
                         &self.image,
                         &pieces,
@@ -280,10 +324,20 @@ impl<'e> CrashStates<'e> {
                             self.image[piece.at..piece.at + newest.len()].copy_from_slice(newest);
                         }
                     }
+                    self.durable = self.image.len();
                 }
             }
         }
         visited
+    }
+
+    /// What the file's length may be.
+    fn lengths(&self) -> Vec<usize> {
+        let newest = self.image.len();
+        let mut lengths = vec![newest, self.durable, self.durable.midpoint(newest)];
+        lengths.sort_unstable();
+        lengths.dedup();
+        lengths
     }
 
     /// Splits a write into pieces and adds what each holds then.

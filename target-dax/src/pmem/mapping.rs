@@ -14,7 +14,7 @@ use super::probed::Probed;
 use super::processor::Processor;
 use super::{Persist, WriteBack, refused, size_of, words};
 use crate::MediumKind;
-use crate::file::{Access, FileError, NotDax, Operation, OsFile, Reads};
+use crate::file::{Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
 
 /// Alignment of DAX devices that do not say theirs.
 const DEVICE_ALIGN: u64 = 2 << 20;
@@ -314,6 +314,30 @@ impl Persist for Mapping {
     #[inline]
     fn fence(&mut self) -> io::Result<()> {
         self.processor.fence();
+        Ok(())
+    }
+
+    fn resize(&mut self, from: usize, to: usize) -> io::Result<()> {
+        let flags = match self.kind {
+            MediumKind::FsDax => MapFlags::SHARED_VALIDATE | MapFlags::SYNC,
+            MediumKind::Volatile => MapFlags::SHARED,
+            // A device is as long as it is, and mapped whole.
+            _ if to <= self.region.len => return Ok(()),
+            _ => return Err(io::ErrorKind::StorageFull.into()),
+        };
+        let before = self.region.len;
+        self.file.resize(from as u64, to as u64, 0)?;
+        match Region::map(self.file.file(), to, self.access, flags) {
+            Ok(region) => self.region = region,
+            Err(error) => {
+                // The first error counts.
+                let _ = self.file.resize(before as u64, before as u64, 0);
+                return Err(error.into());
+            }
+        }
+        if let Some(probed) = &mut self.probed {
+            *probed = Probed::new(to);
+        }
         Ok(())
     }
 

@@ -80,6 +80,7 @@ mod words;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod x86;
 
+use std::io;
 use std::path::Path;
 
 use indelible::{Geometry, Medium, Order};
@@ -357,6 +358,16 @@ impl<P: Persist> HostMedium for PmemMedium<P> {
             });
         }
         self.geometry = geometry;
+        Ok(())
+    }
+
+    fn resize(&mut self, capacity: u64) -> Result<(), FileError> {
+        self.flush()?;
+        let failed = |source| file::no_room(Operation::Grow, capacity, source);
+        let from = self.geometry.capacity.min(capacity) as usize;
+        let to = usize::try_from(capacity).map_err(|error| failed(io::Error::other(error)))?;
+        self.memory.resize(from, to).map_err(failed)?;
+        self.geometry.capacity = capacity;
         Ok(())
     }
 

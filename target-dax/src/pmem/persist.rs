@@ -46,6 +46,18 @@ pub trait Persist {
     /// the last success is then in doubt, and the medium writes no more.
     fn fence(&mut self) -> io::Result<()>;
 
+    /// Makes the memory `to` bytes long, the byte 0 from `from` on, durably.
+    /// Called when nothing waits for a fence.
+    ///
+    /// # Errors
+    /// What the system reports, `StorageFull` where there is no room; the
+    /// memory is as long as before then. Memory that cannot is `Unsupported`,
+    /// as by default.
+    fn resize(&mut self, from: usize, to: usize) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes memory readable again that the processor reports as lost, its
     /// contents the byte 0. Called before an erase, with whole pages.
     ///

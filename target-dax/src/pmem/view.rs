@@ -9,7 +9,7 @@ use super::nonvolatile::{Token, is_dax};
 use super::probed::Probed;
 use super::{Persist, refused, size_of, words};
 use crate::MediumKind;
-use crate::file::{Access, FileError, NotDax, Operation, OsFile, Reads};
+use crate::file::{Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
 
 /// A cache line of every processor that Windows runs on; the system sees to
 /// those of a range itself.
@@ -237,6 +237,24 @@ impl Persist for Mapping {
             Means::Lines(None) => {}
             Means::Pages(ranges) => note(ranges, at / PAGE * PAGE, (at + len).min(self.size)),
         }
+    }
+
+    fn resize(&mut self, from: usize, to: usize) -> io::Result<()> {
+        self.file.resize(from as u64, to as u64, 0)?;
+        // The old view is of the same file, so it serves where there is no new
+        // one.
+        let view = MmapOptions::new().len(to).map_raw(self.file.file())?;
+        if let Means::Lines(token) = &mut self.means {
+            // SAFETY: the view lives as long as the token, which is dropped
+            // before it.
+            let new = unsafe { Token::new(view.as_ptr(), to)? };
+            // Here goes the token of the old view, which is dropped below.
+            *token = Some(new.ok_or(io::ErrorKind::Unsupported)?);
+        }
+        self.view = view;
+        self.size = to;
+        self.probed = Probed::new(to);
+        Ok(())
     }
 
     fn fence(&mut self) -> io::Result<()> {

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indelible::{Committed, HashIndex, LogSpan, Maintained, Report, Room, Saving, Stats};
+use indelible::{Committed, HashIndex, Layout, LogSpan, Maintained, Report, Room, Saving, Stats};
 
 use crate::file::{Access, Reads};
 use crate::host::{HostIndex, HostStore, OpenError, StoreError, read_value};
@@ -313,6 +313,19 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
         self.inner.may_write()?;
         let owned = guard.as_mut().ok_or(SharedError::Closed)?;
         Ok(owned.get_mut().maintain(budget)?)
+    }
+
+    /// [`HostStore::grow`]: everyone waits for it, and it writes all that it
+    /// adds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn grow(&self, size: u64) -> Result<Layout, SharedError> {
+        let _lead = self.inner.queue.lead();
+        let mut guard = self.inner.lock();
+        self.inner.may_write()?;
+        let owned = guard.as_mut().ok_or(SharedError::Closed)?;
+        Ok(owned.get_mut().grow(size)?)
     }
 
     /// Closes the store for all of its handles, behind what is being

@@ -9,8 +9,8 @@ use crate::sim::{Sim, SimError, Simulated};
 use crate::subject::{Failure, Leave, Started, Subject, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use indelible::{
-    Config, Error, Index, Layout, LogState, Medium, Memory, Mode, OrderedIndex, OrderedNode,
-    Report, Segment, Store, Undo,
+    Config, Error, Geometry, Index, Layout, LogState, Medium, Memory, Mode, OrderedIndex,
+    OrderedNode, Report, Segment, Store, Undo,
 };
 #[cfg(feature = "indexes")]
 use indelible::{HashIndex, Saving, SegmentInfo, Stats};
@@ -46,6 +46,8 @@ pub struct Real {
     pub changes: usize,
     /// Verify the whole store whenever it is looked at.
     pub check: bool,
+    /// Segments that it is set up with, where the medium has more.
+    pub begins: Option<u32>,
     /// Save the index at each close, where the feature `indexes` is on.
     pub saving: bool,
     /// Compare each index that was loaded with one that is built.
@@ -67,6 +69,7 @@ impl Real {
             entries: 256,
             changes: 64,
             check: true,
+            begins: None,
             saving: false,
             compare: false,
             setups: AtomicU64::new(0),
@@ -106,6 +109,13 @@ impl Real {
     /// With segments of this size.
     pub fn segment_size(mut self, size: u32) -> Self {
         self.segment_size = Some(size);
+        self
+    }
+
+    /// Set up with this many segments, on a medium that may have more: behind
+    /// them it is not blank.
+    pub fn begins(mut self, segments: u32) -> Self {
+        self.begins = Some(segments);
         self
     }
 
@@ -201,6 +211,7 @@ impl Real {
         let plain = Self {
             entries: self.entries,
             segment_size: self.segment_size,
+            begins: self.begins,
             ..plain
         };
         plain.open(&mut sim, Mode::ReadOnly, &mut |store, _| {
@@ -227,6 +238,7 @@ impl Real {
     ) -> Result<(), Failure> {
         let layout = self.layout(sim)?;
         let mut segments = vec![Segment::default(); layout.segments as usize];
+        let mut tables = vec![segments.clone(); if self.begins.is_some() { 4 } else { 0 }];
         let mut logs = vec![LogState::default(); layout.logs as usize];
         let mut ring = vec![0; layout.ring as usize];
         let mut undo = vec![Undo::default(); self.changes];
@@ -243,11 +255,46 @@ impl Real {
         let mut open = Open {
             store,
             check: self.check,
+            spare: tables.iter_mut().map(Vec::as_mut_slice).collect(),
         };
         match work(&mut open, &report)? {
             Leave::Drop => Ok(()),
             Leave::Close => open.store.close().map(drop).map_err(failure),
         }
+    }
+}
+
+/// The beginning of a medium.
+struct Beginning<'s> {
+    sim: &'s mut Sim,
+    capacity: u64,
+}
+
+impl Medium for Beginning<'_> {
+    type Error = SimError;
+
+    fn geometry(&self) -> Geometry {
+        let capacity = self.capacity;
+        Geometry {
+            capacity,
+            ..self.sim.geometry()
+        }
+    }
+
+    fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), SimError> {
+        self.sim.read(at, buf)
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), SimError> {
+        self.sim.write(at, bytes)
+    }
+
+    fn erase(&mut self, at: u64, len: u64) -> Result<(), SimError> {
+        self.sim.erase(at, len)
+    }
+
+    fn flush(&mut self) -> Result<(), SimError> {
+        self.sim.flush()
     }
 }
 
@@ -257,10 +304,20 @@ pub type Whole<'w> = dyn FnMut(&mut dyn Inspect, &Report) -> Result<Leave, Failu
 impl Subject for Real {
     fn setup(&self, sim: &mut Sim) -> Result<(), Failure> {
         self.setups.fetch_add(1, Ordering::Relaxed);
-        match indelible::setup(sim as &mut dyn Simulated, &self.config()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(refused(error)),
+        let Some(begins) = self.begins else {
+            let made = indelible::setup(sim as &mut dyn Simulated, &self.config());
+            return made.map(drop).map_err(refused);
+        };
+        let size = u64::from(self.layout(sim)?.segment_size);
+        let whole = sim.geometry().capacity;
+        let capacity = u64::from(begins) * size;
+        let mut begin = Beginning { sim, capacity };
+        let made = indelible::setup(&mut begin, &self.config()).map_err(refused)?;
+        assert_eq!(u64::from(made.segment_size), size);
+        for at in (capacity..whole).step_by(64) {
+            sim.write(at, &[0xA5; 40])?;
         }
+        Ok(sim.flush()?)
     }
 
     fn session(&self, sim: &mut Sim, work: &mut Work<'_>) -> Result<(), Failure> {

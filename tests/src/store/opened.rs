@@ -5,12 +5,14 @@ use crate::sim::{Sim, SimError, Simulated};
 use crate::spec::{Contents, Item, Log, Refusal};
 use crate::subject::{Failure, Opened};
 use core::any::Any;
-use indelible::{Error, Index, Store};
+use indelible::{Error, Index, Segment, Store};
 
 /// A store that is open.
 pub(super) struct Open<'a, 's, I: Index> {
     pub store: Store<'a, &'s mut dyn Simulated, I>,
     pub check: bool,
+    /// Tables for a store that grows.
+    pub spare: Vec<&'a mut [Segment]>,
 }
 
 type Answer = Result<(), Error<SimError>>;
@@ -31,6 +33,10 @@ impl<I: Index> Opened for Open<'_, '_, I> {
             }
             Op::Maintain(budget) => {
                 self.store.maintain(*budget).map_err(failure)?;
+                Ok(Vec::new())
+            }
+            Op::Grow(segments) => {
+                self.grow(*segments)?;
                 Ok(Vec::new())
             }
             Op::Close | Op::Reopen => Ok(Vec::new()),
@@ -75,6 +81,30 @@ impl<I: Index> Opened for Open<'_, '_, I> {
 impl<I: Index> Open<'_, '_, I> {
     fn tentatively(&mut self, steps: &[Step]) -> Result<Vec<Result<(), Refusal>>, Failure> {
         steps.iter().map(|step| sorted(self.stage(step))).collect()
+    }
+
+    /// Grows to so many segments, and has so much more room.
+    fn grow(&mut self, segments: u32) -> Result<(), Failure> {
+        let before = self.store.layout();
+        if before.segments >= segments {
+            return Ok(());
+        }
+        let free = |store: &Store<'_, _, I>| {
+            let stats = store.stats();
+            stats.blank + stats.dirty
+        };
+        let had = free(&self.store);
+        let capacity = u64::from(segments) * u64::from(before.segment_size);
+        let table = self.spare.pop().expect("a table for each growth");
+        self.store.grow(capacity, table).map_err(failure)?;
+        let (now, has) = (self.store.layout(), free(&self.store));
+        // Two checkpoints are written.
+        let added = segments - before.segments;
+        if now.segments != segments || has + 2 < had + added {
+            let what = format!("grown from {before:?}, {had} free, to {now:?}, {has} free");
+            return Err(Failure::Wrong(what));
+        }
+        Ok(())
     }
 
     /// One change, durable on return.
