@@ -44,6 +44,12 @@ impl MemoryFile {
         Self { bytes, syncer }
     }
 
+    /// What it holds.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     fn range(&self, at: u64, len: usize) -> io::Result<Range<usize>> {
         let begin = usize::try_from(at).ok();
         let range = begin.and_then(|begin| Some(begin..begin.checked_add(len)?));

@@ -150,6 +150,11 @@ impl<F: RawFile> Recorder<F> {
     pub fn new(file: F, journal: Journal) -> Self {
         Self { file, journal }
     }
+
+    /// The file below.
+    pub fn file(&self) -> &F {
+        &self.file
+    }
 }
 
 impl<F: RawFile> RawFile for Recorder<F> {

@@ -78,6 +78,8 @@ pub enum Command {
     Backup(Backup),
     /// Make a store of a backup
     Restore(Restore),
+    /// Make a store larger
+    Grow(Grow),
     /// Type commands, or read them from a script
     Shell(Shell),
     /// Print completions for a shell
@@ -119,6 +121,7 @@ Examples:
   indelible create device.img --size 512K --media nor --write-unit 4 --erase-unit 4K
   indelible create events.idl --size 64M --logs 2:4M 1:16M
   indelible create /mnt/pmem/fast.idl --size 1G --dax
+  indelible create small.idl --size 4M --grows-to 1G
 
 The size is taken at once, so a full disk shows now and not later.")]
 pub struct Create {
@@ -139,6 +142,9 @@ pub struct Create {
     /// Bytes of a segment, a multiple of the erase unit [default: chosen by size]
     #[arg(long, value_parser = text::size_u32, value_name = "BYTES")]
     pub segment_size: Option<u32>,
+    /// Choose segments that are long enough for the store to grow to this size
+    #[arg(long, value_parser = text::size, value_name = "SIZE", conflicts_with = "segment_size")]
+    pub grows_to: Option<u64>,
     /// Logs: how many of which guaranteed capacity
     #[arg(long, value_parser = text::logs, value_name = "N:SIZE", num_args = 1.., value_delimiter = ',')]
     pub logs: Vec<(u32, u64)>,
@@ -416,6 +422,24 @@ pub struct Restore {
     /// Restore a backup that is damaged
     #[arg(long)]
     pub accept_damage: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  indelible grow notes.idl 8M
+  indelible grow notes.idl 64M --medium file
+
+The file is made longer first, and what is added taken at once; where there is no
+room for it, everything stays as it is. Nothing is copied, and a power cut leaves
+the store as it was or grown. It grows by whole segments: `indelible stat` shows
+how far. The logs keep their capacity.")]
+pub struct Grow {
+    /// The store
+    pub store: PathBuf,
+    /// Its new size in bytes, or with a binary suffix: 64K, 4M, 1G
+    #[arg(value_parser = text::size)]
+    pub size: u64,
 }
 
 #[derive(Debug, Args)]

@@ -147,7 +147,7 @@ impl From<StoreError> for Failure {
             Error::TransactionTooLarge { .. } => {
                 (Code::Usage, "; split the transaction into smaller ones")
             }
-            Error::Full { .. } => (Code::Full, "; delete keys, or export to a larger store"),
+            Error::Full { .. } => (Code::Full, "; delete keys, or make it larger with `indelible grow`"),
             Error::IndexFull { .. } | Error::SequenceExhausted => {
                 (Code::Full, "; export to a new store")
             }
@@ -177,6 +177,10 @@ impl From<StoreError> for Failure {
                 (Code::Open, "")
             }
             _ => (Code::Io, ""),
+        };
+        let code = match &error {
+            Error::Medium { cause, .. } if matches!(cause, FileError::NoSpace { .. }) => Code::Full,
+            _ => code,
         };
         // The medium's error says more than that the core was told of one.
         match &error {

@@ -44,6 +44,9 @@ pub fn run(args: Create) -> Outcome {
     if let Some(size) = args.segment_size {
         setup = setup.segment_size(size);
     }
+    if let Some(size) = args.grows_to {
+        setup = setup.grows_to(size);
+    }
     if let Some(id) = args.id {
         setup = setup.id(id);
     }

@@ -7,6 +7,7 @@ mod check;
 mod create;
 mod export;
 mod folders;
+mod grow;
 mod import;
 mod inspect;
 mod kv;
@@ -60,6 +61,7 @@ pub fn run(command: Command, medium: Option<Medium>) -> Outcome {
         Command::Bench(args) => bench::run(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
+        Command::Grow(args) => grow::run(args),
         Command::Shell(args) => shell::run(args),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),

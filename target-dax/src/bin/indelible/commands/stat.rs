@@ -35,6 +35,7 @@ pub fn run(args: Stat) -> Outcome {
                 fields.add("blank", u64::from(geometry.blank));
                 fields.add("ordered", geometry.order == Order::Ordered);
                 fields.add("segment_size", layout.segment_size);
+                fields.add("grows_to", layout.grows_to());
                 fields.add("segments", stats.segments);
                 fields.add("segments_ledger", stats.ledger);
                 fields.add("segments_relocated", stats.cold);
@@ -96,6 +97,9 @@ pub fn run(args: Stat) -> Outcome {
             stats.blank,
             stats.dirty
         ))?;
+        if geometry.order == Order::Unordered {
+            output.line(format_args!("grows to  {}", bytes(layout.grows_to())))?;
+        }
         let percent = stats.live_bytes as f64 * 100.0 / stats.kv_capacity.max(1) as f64;
         output.line(format_args!(
             "records   {} keys, {} of {} ({percent:.1} %), of that tombstones {}",
