@@ -513,6 +513,9 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
         if self.store.in_transaction() {
             return Err(Error::TransactionOpen);
         }
+        if self.store.medium().access() == Access::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
         let at = before.geometry.capacity;
         let resized = self.store.medium_mut().resize(size);
         resized.map_err(|cause| Error::Medium {
@@ -530,7 +533,7 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
         }
         let undo = self.memory.undo.lend(undo_rows(&layout));
         self.store.swap_undo(undo);
-        Ok(layout)
+        Ok(self.store.layout())
     }
 
     /// A key's value, `None` where the key is absent.

@@ -84,30 +84,27 @@ fn power_fails_around_saved_indexes_on_flash_by_16() {
 
 /// A store grows on a medium that is longer, and is worked on behind its old
 /// end.
-fn grown(index: Indexed, saving: bool, bounds: Bounds) {
-    let small = geometries::memory();
-    let geometry = workloads::growing_on(small);
-    for workload in [
-        workloads::growing(small),
-        workloads::growing_with_all(small),
-    ] {
-        let mut real = workloads::real(&workload, index).begins(workloads::GROWING[0]);
-        real.saving = saving;
-        match explore(&real, &workload, geometry, bounds) {
-            Ok(tally) => println!("{}: {tally}", workload.name),
-            Err(found) => panic!("{found}"),
-        }
+fn grown(workload: Workload, index: Indexed, saving: bool, bounds: Bounds) {
+    let geometry = workloads::growing_on(geometries::memory());
+    let mut real = workloads::real(&workload, index).begins(workloads::GROWING[0]);
+    real.saving = saving;
+    match explore(&real, &workload, geometry, bounds) {
+        Ok(tally) => println!("{}: {tally}", workload.name),
+        Err(found) => panic!("{found}"),
     }
 }
 
 #[test]
 fn power_fails_as_a_store_grows() {
-    grown(Indexed::Hash, false, Bounds::quick());
+    let workload = workloads::growing_with_all(geometries::memory());
+    grown(workload, Indexed::Hash, false, Bounds::quick());
 }
 
 #[test]
-fn power_fails_as_a_store_with_a_saved_index_grows() {
-    grown(Indexed::Ordered, true, Bounds::brief());
+fn power_fails_as_a_full_store_grows() {
+    let workload = workloads::growing(geometries::memory());
+    let bounds = Bounds::quick().depth(1);
+    grown(workload, Indexed::Ordered, true, bounds);
 }
 
 #[test]
@@ -142,6 +139,19 @@ fn every_operation_of_the_medium_fails_once() {
                 Err(found) => panic!("{found}"),
             }
         }
+    }
+}
+
+#[test]
+fn every_operation_fails_once_as_a_store_grows() {
+    let small = geometries::memory();
+    let workload = workloads::growing_with_all(small);
+    let real = workloads::real(&workload, Indexed::Hash).begins(workloads::GROWING[0]);
+    let geometry = workloads::growing_on(small);
+    let bounds = Bounds::brief().depth(1);
+    match explore_faults(&real, &workload, geometry, bounds, 101) {
+        Ok(tally) => println!("{}, one operation failing: {tally}", workload.name),
+        Err(found) => panic!("{found}"),
     }
 }
 

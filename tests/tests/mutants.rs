@@ -77,6 +77,7 @@ mod judged {
             }
             Mutant::SaveWithoutRoot => vec![judge!(closing_with_a_saved_index)],
             Mutant::NoRootProof => vec![judge!(restart::the_page_cache_is_not_the_medium)],
+            Mutant::GrowUnrooted | Mutant::GrowUnblanked => vec![judge!(growing_on_memory)],
         }
     }
 
@@ -192,6 +193,16 @@ mod judged {
 
     fn roots_on_memory() {
         explored(&workloads::roots(memory()), memory());
+    }
+
+    fn growing_on_memory() {
+        let workload = workloads::growing_with_all(memory());
+        let real = workloads::real(&workload, Indexed::Hash).begins(workloads::GROWING[0]);
+        let geometry = workloads::growing_on(memory());
+        let bounds = Bounds::quick().depth(1);
+        if let Err(found) = explore(&real, &workload, geometry, bounds) {
+            panic!("{}", found.failure);
+        }
     }
 
     fn roots_on_flash() {

@@ -121,3 +121,8 @@ fn schedule_22_a_crash_and_a_flip_together_are_contained() {
 fn saved_indexes_are_believed_by_their_sum() {
     damage::saved_indexes_are_believed_by_their_sum();
 }
+
+#[test]
+fn what_grew_stays_grown() {
+    damage::what_grew_stays_grown();
+}

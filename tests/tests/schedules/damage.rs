@@ -4,13 +4,16 @@
 use indelible::{Error, Geometry, Mode};
 use indelible_tests::explorer::Run;
 use indelible_tests::geometries::{flash, larger, memory, name};
-use indelible_tests::schedules_support::{Bench, Placed, flip, frames, noise, open, segments};
+use indelible_tests::schedules_support::{
+    Bench, Placed, flip, frames, header_sequences, noise, open, segments,
+};
 use indelible_tests::script::{Op, Workload, append, delete, list_append_step, put, put_step};
 use indelible_tests::seed::mix;
 use indelible_tests::sim::{Sim, SimError};
 use indelible_tests::spec::Contents;
 use indelible_tests::store::{Indexed, Real};
 use indelible_tests::subject::{Leave, Subject};
+use indelible_tests::workloads::{GROWING, growing_on};
 use std::sync::Arc;
 
 fn media() -> [Geometry; 3] {
@@ -434,4 +437,63 @@ fn saved_image(geometry: Geometry, index: Indexed) -> (Vec<u8>, Contents) {
     let truth = run.expect("it does what is specified");
     assert_eq!(real.loads(), 1);
     (sim.image(), (*truth).clone())
+}
+
+/// How large a store is stands in its roots alone. One that grew has two that
+/// say so: damage to either costs nothing, and where neither can be read the
+/// store is refused, for it never has its old size again.
+pub fn what_grew_stays_grown() {
+    let [begins, more, _] = GROWING;
+    let real = Real::new(&[300]).begins(begins);
+    let mut old = Bench::with(growing_on(memory()), real);
+    old.run(&[put(b"key", b"value"), append(0, b"bytes")]);
+    for commits in [0, 1, 40u8] {
+        let mut grown = old.clone();
+        let puts = (0..commits).map(|i| put(&[i % 3], &[i; 150]));
+        let ops: Vec<_> = [Op::Grow(more)].into_iter().chain(puts).collect();
+        grown.run(&ops);
+        let roots = roots(&grown.sim, grown.layout().segment_size);
+        assert!(roots.len() >= 3, "{roots:?}");
+        for lost in 1..=roots.len() {
+            for whole in [true, false] {
+                // Each alone, and all from the newest on.
+                for from in [0, lost - 1] {
+                    let mut sim = grown.sim.clone();
+                    sim.edit(|image| {
+                        for root in &roots[from..lost] {
+                            match whole {
+                                true => image[*root..*root + 40].fill(0),
+                                false => image[*root + 100..*root + 116].fill(0x77),
+                            }
+                        }
+                    });
+                    let found = open(&mut sim, Mode::ReadOnly, |store, _| {
+                        let mut value = [0; 5];
+                        let got = store.get(b"key", &mut value);
+                        (store.layout().segments, got.map(|_| value))
+                    });
+                    let what = format!("{commits} commits, {from}..{lost}, {whole}: {found:?}");
+                    println!("{what}");
+                    match found {
+                        Ok(found) => assert_eq!(found, (more, Ok(*b"value")), "{what}"),
+                        Err(Error::LedgerLost { .. } | Error::NotAStore) => {
+                            assert!(lost - from > 1 || !whole && from == 0, "{what}");
+                        }
+                        Err(_) => panic!("{what}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the roots stand, the newest first.
+fn roots(sim: &Sim, segment_size: u32) -> Vec<usize> {
+    let image = sim.image();
+    let size = segment_size as usize;
+    let mut roots = header_sequences(sim, segment_size);
+    roots.retain(|(segment, _)| image[*segment as usize * size + 5] >> 2 & 3 == 0);
+    roots.sort_unstable_by_key(|(_, seq)| std::cmp::Reverse(*seq));
+    let at = roots.iter().map(|(segment, _)| *segment as usize * size);
+    at.collect()
 }

@@ -147,7 +147,10 @@ impl From<StoreError> for Failure {
             Error::TransactionTooLarge { .. } => {
                 (Code::Usage, "; split the transaction into smaller ones")
             }
-            Error::Full { .. } => (Code::Full, "; delete keys, or make it larger with `indelible grow`"),
+            Error::Full { .. } => (
+                Code::Full,
+                "; delete keys, or make it larger with `indelible grow`",
+            ),
             Error::IndexFull { .. } | Error::SequenceExhausted => {
                 (Code::Full, "; export to a new store")
             }

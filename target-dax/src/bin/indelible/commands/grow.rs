@@ -13,7 +13,10 @@ pub fn run(args: Grow) -> Outcome {
         grown.map_err(|error| {
             let hint = match &error {
                 Error::Geometry(GeometryError::Capacity { .. }) => {
-                    format!("; it has {} bytes, and only grows", layout.geometry.capacity)
+                    format!(
+                        "; it has {} bytes, and only grows",
+                        layout.geometry.capacity
+                    )
                 }
                 Error::Geometry(GeometryError::TooLarge { .. }) => {
                     "; export to a new store, made with --grows-to".to_string()
