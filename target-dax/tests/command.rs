@@ -106,6 +106,11 @@ fn a_full_small_disk_is_code_6_and_leaves_nothing_behind() {
     let ran = bench.run(["create", "disk/s", "--size", "2M"]);
     let left = fs::read_dir(&disk).unwrap().count();
     let fits = bench.run(["create", "disk/s", "--size", "512K"]);
+    let put = bench.run(["put", "disk/s", "k", "v"]);
+    let grow = bench.run(["grow", "disk/s", "1280K"]);
+    let cut = fs::metadata(disk.join("s")).unwrap().len();
+    let grown = bench.run(["grow", "disk/s", "768K"]);
+    let got = bench.run(["get", "disk/s", "k"]);
     let unmounted = std::process::Command::new("umount")
         .arg(&disk)
         .status()
@@ -114,6 +119,63 @@ fn a_full_small_disk_is_code_6_and_leaves_nothing_behind() {
     ran.fails(FULL, "free some space");
     assert_eq!(left, 0);
     fits.succeeds();
+    put.prints("");
+    grow.fails(FULL, "free some space");
+    assert_eq!(cut, 512 << 10);
+    grown.prints("");
+    got.prints("v");
+}
+
+#[test]
+fn grow_makes_a_full_store_larger() {
+    let bench = Bench::with_store("512K", &["--logs", "1:16K"]);
+    bench.run(["log", "append", "s", "0", "entry"]).succeeds();
+    let value = vec![7; 60_000];
+    let put = |name: String| bench.run_with(["put", "s", &name], &value);
+    let mut keys = 0;
+    while put(format!("key {keys}")).0.status.success() {
+        keys += 1;
+    }
+    put("more".to_string()).fails(FULL, "`indelible grow`");
+    bench.run(["grow", "s", "1M"]).prints("");
+    assert_eq!(fs::metadata(bench.path("s")).unwrap().len(), 1 << 20);
+    put("more".to_string()).succeeds();
+    for key in 0..keys {
+        let got = bench.run(["get", "s", &format!("key {key}")]);
+        assert_eq!(got.succeeds(), value);
+    }
+    bench.run(["log", "read", "s", "0"]).prints("entry");
+    bench.run(["check", "s"]).succeeds();
+}
+
+#[test]
+fn grow_says_what_it_refuses() {
+    let bench = Bench::with_store("1M", &[]);
+    let before = fs::read(bench.path("s")).unwrap();
+    bench
+        .run(["grow", "s", "512K"])
+        .fails(USAGE, "it has 1048576 bytes");
+    bench.run(["grow", "s", "1M"]).fails(USAGE, "only grows");
+    bench
+        .run(["grow", "s", "1536001"])
+        .fails(USAGE, "no multiple");
+    bench.run(["grow", "s", "1T"]).fails(USAGE, "--grows-to");
+    bench.run(["grow", "s", "2X"]).fails(USAGE, "no unit");
+    bench.run(["grow", "none", "2M"]).fails(CANNOT_OPEN, "none");
+    assert!(fs::read(bench.path("s")).unwrap() == before);
+
+    let stat = bench.run(["stat", "s", "--json"]);
+    let stat: serde_json::Value = serde_json::from_slice(stat.succeeds()).unwrap();
+    let most = stat["grows_to"].as_u64().unwrap();
+    assert!(most >= 2 << 20, "{most}");
+    bench.run(["grow", "s", &most.to_string()]).prints("");
+    bench.run(["put", "s", "k", "v"]).prints("");
+    bench.run(["get", "s", "k"]).prints("v");
+
+    let bench = Bench::with_store("1M", &["--grows-to", "64M"]);
+    bench.run(["grow", "s", "64M"]).prints("");
+    let bench = Bench::with_store("512K", &["--media", "nor"]);
+    bench.run(["grow", "s", "1M"]).fails(USAGE, "does not grow");
 }
 
 #[test]

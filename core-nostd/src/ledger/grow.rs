@@ -4,7 +4,6 @@
 //! names more segments, and until that is durable nothing is written behind the
 //! old end but blanks: a cut leaves the old store or the grown one.
 
-use crate::device::Device;
 use crate::error::Error;
 use crate::fault::{Fault, What};
 use crate::format::shape::Shape;
@@ -25,9 +24,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// A value may be as long as half of the store: the lent undo memory may
     /// have to grow too ([`Store::swap_undo`]).
     ///
-    /// Reads all that is added, erases those segments of it that are not
-    /// blank, and writes two checkpoints; takes two free segments, the first of
-    /// them of those that the store has.
+    /// Erases all that is added and writes two checkpoints, into free segments,
+    /// the first of them one that the store has.
     ///
     /// # Errors
     /// [`Error::Geometry`] as from [`Layout::grown`]; [`Error::MediumTooSmall`],
@@ -64,9 +62,11 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         if self.group.open {
             return Err(Fault::plain(What::TransactionOpen));
         }
+        // Whatever they read as: a blank may be in a cache alone.
         let old = self.device.shape.segments;
-        for segment in old..layout.segments {
-            blank(&mut self.device, segment)?;
+        let added = (old..layout.segments).filter(|_| !Mutant::GrowUnblanked.on());
+        for segment in added {
+            self.device.erase(segment)?;
         }
         if Mutant::GrowUnrooted.on() {
             self.lengthen(layout, rows);
@@ -119,13 +119,4 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         let records = shape.segments.minus(layout.ring);
         self.interval = root_interval(shape, layout.logs, records);
     }
-}
-
-/// Blanks a segment behind the end, unless it is.
-fn blank<M: Medium>(device: &mut Device<M>, segment: u32) -> Result<(), Fault<M::Error>> {
-    let size = device.shape.segment_size;
-    if device.programmed(segment, 0, size)?.0 > 0 && !Mutant::GrowUnblanked.on() {
-        device.erase(segment)?;
-    }
-    Ok(())
 }
