@@ -151,6 +151,7 @@ fn grow_makes_a_full_store_larger() {
 #[test]
 fn grow_says_what_it_refuses() {
     let bench = Bench::with_store("1M", &[]);
+    bench.run(["put", "s", "key", "value"]).prints("");
     let before = fs::read(bench.path("s")).unwrap();
     bench
         .run(["grow", "s", "512K"])
