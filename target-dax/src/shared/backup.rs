@@ -8,7 +8,7 @@ use indelible::{HashIndex, Saving};
 
 use super::{Inner, SharedError, SharedStore};
 use crate::backup::{BackupError, BackupOptions, Copied, Moment, Target};
-use crate::file::Access;
+use crate::file::{Access, reserve_room};
 use crate::host::HostIndex;
 use crate::{AnyMedium, HostMedium};
 
@@ -108,6 +108,8 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
             medium.flush()?;
         }
         let geometry = medium.geometry();
+        // The store may have grown since the space was taken.
+        reserve_room(&file, geometry.capacity)?;
         let moment = Moment::new(geometry, file);
         medium.tracker().add(&moment);
         drop(guard);
