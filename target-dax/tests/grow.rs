@@ -7,8 +7,7 @@ use common::judge::{Contents, Work, budget, contents, fresh, recover, seed, work
 use indelible_dax::file::{self, CrashStates, Event, Journal, MemoryFile, Recorder};
 use indelible_dax::indelible::{Error, GeometryError, HashIndex, Layout};
 use indelible_dax::{
-    Access, Batch, FileError, FileMedium, HostMedium, HostMemory, HostStore, Reads, Setup,
-    SharedStore,
+    Access, Batch, FileMedium, HostMedium, HostMemory, HostStore, Reads, Setup, SharedStore,
 };
 use std::collections::BTreeMap;
 use std::path::Path;

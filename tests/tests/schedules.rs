@@ -126,3 +126,8 @@ fn saved_indexes_are_believed_by_their_sum() {
 fn what_grew_stays_grown() {
     damage::what_grew_stays_grown();
 }
+
+#[test]
+fn a_lost_root_is_missed() {
+    damage::a_lost_root_is_missed();
+}

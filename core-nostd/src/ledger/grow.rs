@@ -89,10 +89,10 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         layout: &Layout,
         rows: &'a mut [Segment],
     ) -> Result<(), Fault<M::Error>> {
+        self.close_predecessor()?;
         if self.device.outstanding {
             self.flush()?;
         }
-        self.link_due = None;
         let (outer, inherited) = (self.group, self.root_due);
         let old = self.open_root()?;
         self.lengthen(layout, rows);

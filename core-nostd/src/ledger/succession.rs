@@ -115,7 +115,17 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         };
         let row = self.table.get(old.segment);
-        if row.owner != Owner::Ledger || row.seq != old.seq {
+        let stands = match row.owner {
+            Owner::Ledger => row.seq == old.seq,
+            // It left with the root, but a start that cannot find that one may
+            // go by what is still there.
+            Owner::Dirty => {
+                let header = self.device.header(old.segment)?;
+                header.is_some_and(|(header, _)| header.seq == old.seq)
+            }
+            _ => false,
+        };
+        if !stands {
             return Ok(());
         }
         let shape = self.device.shape;
