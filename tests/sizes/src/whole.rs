@@ -33,6 +33,7 @@ pub fn whole<I: Index>(memory: &'static mut StoreMemory, index: I, other: I) -> 
     black_box(report.damages.len());
     let mut other = Some(other);
     let mut undo: &'static mut [Undo] = &mut [];
+    let mut table: &'static mut [Segment] = &mut [];
     serve(|mail| {
         let outcome = match mail.operation {
             0..=19 => keys(&mut store, mail),
@@ -48,6 +49,10 @@ pub fn whole<I: Index>(memory: &'static mut StoreMemory, index: I, other: I) -> 
                 .take()
                 .and_then(|index| store.swap_index(index).ok())
                 .map(|index| index.len() as u64),
+            102 => {
+                let table = black_box(core::mem::take(&mut table));
+                store.grow(mail.position, table).ok().map(|()| 0)
+            }
             _ => check(&mut store, mail),
         };
         mail.position = outcome.unwrap_or(0);

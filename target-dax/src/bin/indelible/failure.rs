@@ -182,7 +182,10 @@ impl From<StoreError> for Failure {
             _ => (Code::Io, ""),
         };
         let code = match &error {
-            Error::Medium { cause, .. } if matches!(cause, FileError::NoSpace { .. }) => Code::Full,
+            Error::Medium {
+                cause: FileError::NoSpace { .. },
+                ..
+            } => Code::Full,
             _ => code,
         };
         // The medium's error says more than that the core was told of one.
