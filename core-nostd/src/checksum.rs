@@ -48,6 +48,7 @@ pub fn fuzzing_weak(weak: bool) {
 
 /// Eight check bits over the 24 bits of a frame's first word: distance 4, so
 /// no valid word is closer than four bits to a blank one or to another.
+#[inline]
 pub(crate) fn crc8(bytes: [u8; 3]) -> u8 {
     CRC8.checksum(&bytes)
 }
@@ -56,6 +57,7 @@ pub(crate) fn crc8(bytes: [u8; 3]) -> u8 {
 /// bytes that once were valid elsewhere (a reused segment, an image of a store
 /// kept as a value) are not valid here. Same content under two salts never
 /// has the same sum.
+#[inline]
 pub(crate) fn salt(nonce: u64, seq: u32, offset: u32) -> u32 {
     let place = (u64::from(seq) << 32) | u64::from(offset);
     let mixed = (nonce ^ place)
@@ -116,6 +118,17 @@ mod tests {
             other[(bit / 8) as usize] ^= 1 << (bit % 8);
             let found = flipped_bit(sum ^ crc32c(9, &other), !0, 320);
             assert_eq!(found, Some(bit));
+        }
+    }
+
+    #[test]
+    fn half_a_sum_tells_every_single_flip_of_a_key() {
+        // What a compact frame keeps of its key's: 16 bits, over at most 130 bytes.
+        let mut syndrome = 1u32;
+        for _ in 0..130 * 8 {
+            let low = syndrome & 1;
+            syndrome = (syndrome >> 1) ^ (POLY_REFLECTED & 0u32.wrapping_sub(low));
+            assert_ne!(syndrome & 0xFFFF, 0);
         }
     }
 

@@ -61,6 +61,7 @@ impl<M: Medium> Device<M> {
         self.damaged.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn read(
         &self,
         segment: u32,
@@ -73,6 +74,7 @@ impl<M: Medium> Device<M> {
             .map_err(|cause| Fault::at(What::Medium(Operation::Read, cause), at))
     }
 
+    #[inline]
     pub(crate) fn borrow(&self, segment: u32, offset: u32, len: u32) -> Option<&[u8]> {
         let at = self.shape.address(segment, offset);
         self.medium
@@ -80,6 +82,7 @@ impl<M: Medium> Device<M> {
     }
 
     /// Announces reads of a run, in pieces.
+    #[inline]
     pub(crate) fn will_read(&self, segment: u32, offset: u32, len: u32) {
         let at = self.shape.address(segment, offset);
         self.medium
@@ -210,12 +213,12 @@ impl<M: Medium> Device<M> {
     }
 }
 
-/// Whether every byte is blank; a word at a time.
+/// Whether every byte is blank.
 fn all_blank(bytes: &[u8], blank: u8) -> bool {
-    let pattern = u64::from_ne_bytes([blank; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
-    let same = |word: &[u8; 8]| u64::from_ne_bytes(*word) == pattern;
-    words.iter().all(same) && rest.iter().all(|byte| *byte == blank)
+    let (lines, rest) = bytes.as_chunks::<64>();
+    // No way out of a line before its end: so it is looked at in wide words.
+    let same = |line: &[u8; 64]| line.iter().fold(0, |seen, byte| seen | (byte ^ blank)) == 0;
+    lines.iter().all(same) && rest.iter().all(|byte| *byte == blank)
 }
 
 /// How many of the whole 8-byte words of `bytes` are blank.
@@ -224,7 +227,8 @@ pub(crate) fn count_blank_words(bytes: &[u8], blank: u8) -> u32 {
     let (words, _) = bytes.as_chunks::<8>();
     let mut count = 0u32;
     for word in words {
-        count = count.plus(u32::from(u64::from_ne_bytes(*word) == pattern));
+        // Wraps nowhere; to say so lets it be done many at a time.
+        count = count.wrapping_add(u32::from(u64::from_ne_bytes(*word) == pattern));
     }
     count
 }

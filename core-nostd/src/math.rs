@@ -68,16 +68,19 @@ pub(crate) fn take<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 /// Little-endian `u16` at `at`.
+#[inline]
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(take(bytes, at))
 }
 
 /// Little-endian `u32` at `at`.
+#[inline]
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(take(bytes, at))
 }
 
 /// Little-endian `u64` at `at`.
+#[inline]
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(take(bytes, at))
 }

@@ -95,6 +95,13 @@ impl<'a> Table<'a> {
         self.rows.get(at).copied().unwrap_or_default()
     }
 
+    /// The sequence of a segment.
+    #[inline]
+    pub(crate) fn seq(&self, index: u32) -> u32 {
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        self.rows.get(at).map_or(0, |row| row.seq)
+    }
+
     pub(crate) fn row(&mut self, index: u32) -> Option<&mut Segment> {
         self.rows
             .get_mut(usize::try_from(index).unwrap_or(usize::MAX))

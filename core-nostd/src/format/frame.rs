@@ -17,7 +17,7 @@
 //! mismatch is corruption. `blank words` says how many aligned 8-byte words of
 //! the frame are blank when it is whole: more than that is a torn frame.
 
-use crate::checksum::{crc8, crc32c, flipped_bit};
+use crate::checksum::{crc8, flipped_bit};
 use crate::device::{CHUNK, Device};
 use crate::fault::Fault;
 use crate::format::shape::{Shape, WRITE_UNIT_MAX};
@@ -44,6 +44,9 @@ pub(crate) const LINK_BYTES: u32 = WORD + LINK_BODY as u32 + 8;
 pub(crate) const LINK_BODY: usize = 12;
 /// Bytes up to which 27 bits of checksum locate a flipped bit safely.
 const SHORT_MAX: u32 = 128;
+
+/// Bytes of a frame up to which it is put together in one piece.
+const SHORT_FRAME: usize = 512;
 
 /// What a frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,6 +268,16 @@ impl Frame {
     }
 }
 
+/// What of a record need not be summed before it is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    Nothing,
+    /// Its body, which is not read, or is checked later.
+    Body,
+    /// The caller trusts the medium.
+    Everything,
+}
+
 /// What stands at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -341,12 +354,14 @@ impl Part<'_> {
     }
 }
 
+#[inline]
 fn is_long(kind: Kind, key_len: u32, body_len: u32) -> bool {
     kind == Kind::Checkpoint || key_len > COMPACT_KEY || body_len > COMPACT_BODY
 }
 
 /// Bytes of the trailer behind `content` bytes: four where that saves a unit
 /// and the frame is short, else eight.
+#[inline]
 fn trailer_len(shape: &Shape, kind: Kind, long: bool, content: u32) -> u32 {
     if !shape.ordered() || long {
         return 8;
@@ -360,6 +375,7 @@ fn trailer_len(shape: &Shape, kind: Kind, long: bool, content: u32) -> u32 {
 }
 
 /// Bytes of a frame on the medium.
+#[inline]
 pub(crate) fn frame_len(shape: &Shape, kind: Kind, key_len: u32, body_len: u32) -> u32 {
     let long = is_long(kind, key_len, body_len);
     let header = if long { LONG } else { WORD };
@@ -367,6 +383,12 @@ pub(crate) fn frame_len(shape: &Shape, kind: Kind, key_len: u32, body_len: u32) 
     content
         .plus(trailer_len(shape, kind, long, content))
         .round_up(shape.unit)
+}
+
+/// Bytes of a frame before its body.
+pub(crate) fn body_offset(kind: Kind, key_len: u32, body_len: u32) -> u32 {
+    let long = is_long(kind, key_len, body_len);
+    key_len.plus(if long { LONG } else { WORD })
 }
 
 /// The longest body that keeps a frame within `max` bytes.
@@ -383,6 +405,7 @@ pub(crate) fn body_max(key_len: u32, max: u32) -> u32 {
 }
 
 /// Whether short log frames carry their remainder's length in the first word.
+#[inline]
 fn inline_remainder(shape: &Shape) -> bool {
     shape.unit <= 8
 }
@@ -411,6 +434,13 @@ fn count_bits(shape: &Shape, trailer: u32) -> u32 {
     bits
 }
 
+#[inline]
+fn unordered_trailer(sum: u32, blanks: u32, check: u32) -> [u8; 8] {
+    let word = blanks.min(0xFF_FFFF) | check << 8 | MARK << 24;
+    (u64::from(word) << 32 | u64::from(sum)).to_le_bytes()
+}
+
+#[inline]
 fn first_word(spec: &Spec, a: u32, b: u32) -> [u8; 4] {
     let word = spec.kind.code()
         | u32::from(spec.first) << 4
@@ -422,6 +452,7 @@ fn first_word(spec: &Spec, a: u32, b: u32) -> [u8; 4] {
 }
 
 /// The lengths that a first word (and long header) gives.
+#[inline]
 fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
     let [x, y, z, check] = word;
     if crc8([x, y, z]) != check {
@@ -464,29 +495,11 @@ fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
 }
 
 /// The lengths that follow from the others.
+#[inline]
 fn complete(shape: &Shape, frame: &mut Frame) {
     let content = frame.header_len().plus(frame.key_len).plus(frame.body_len);
     frame.trailer = trailer_len(shape, frame.kind, frame.long, content);
     frame.len = content.plus(frame.trailer).round_up(shape.unit);
-}
-
-/// What of a compact frame's first word and key is kept beside its checksum,
-/// so that damage in the body is known to be that key's.
-fn key_check(salt: u32, word: &[u8], key: &[u8]) -> u32 {
-    crc32c(crc32c(!salt, word), key) & 0xFFFF
-}
-
-fn long_header(spec: &Spec, salt: u32, key: &[u8], body_len: u32) -> [u8; LONG as usize] {
-    let mut bytes = [0u8; LONG as usize];
-    place(&mut bytes, 0, &first_word(spec, LONG_A, LONG_B));
-    let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
-    place(&mut bytes, 4, &key_len.to_le_bytes());
-    place(&mut bytes, 6, &u16::from(spec.a).to_le_bytes());
-    place(&mut bytes, 8, &body_len.to_le_bytes());
-    let header = crc32c(salt, bytes.get(..12).unwrap_or(&[]));
-    place(&mut bytes, 12, &header.to_le_bytes());
-    place(&mut bytes, 16, &crc32c(!salt, key).to_le_bytes());
-    bytes
 }
 
 // ---------------------------------------------------------------- reading
@@ -564,7 +577,7 @@ impl<M: Medium> Device<M> {
         self.read(frame.segment, frame.at, &mut bytes)?;
         place(&mut bytes, 0, &word);
         let salt = self.shape.salt(frame.seq, frame.at);
-        let sum = crc32c(salt, bytes.get(..12).unwrap_or(&[]));
+        let sum = self.medium.crc32c(salt, bytes.get(..12).unwrap_or(&[]));
         let difference = sum ^ u32_at(&bytes, 12);
         if difference != 0 && !difference.is_power_of_two() {
             let Some(bit) = flipped_bit(difference, u32::MAX, 96) else {
@@ -582,6 +595,63 @@ impl<M: Medium> Device<M> {
         frame.body_len = u32_at(&bytes, 8);
         complete(&self.shape, frame);
         Ok(true)
+    }
+
+    /// The item of a key, where the medium lends it and the checksum that is
+    /// asked for holds: the quick way to most records.
+    #[inline]
+    pub(crate) fn quick(&self, place: Place, key: &[u8], trust: Trust) -> Option<Frame> {
+        let word = *self.borrow(place.segment, place.at, WORD)?.first_chunk()?;
+        let mut frame = self.quick_header(word, place)?;
+        let bytes = self.borrow(frame.segment, frame.at, frame.len)?;
+        let (covered, trailer) = bytes.split_last_chunk::<8>()?;
+        let header = usize::try_from(frame.header_len()).ok()?;
+        if covered.get(header..header.plus(key.len()))? != key
+            || usize::try_from(frame.key_len).ok()? != key.len()
+        {
+            return None;
+        }
+        let holds = match trust {
+            Trust::Nothing => {
+                frame.sound = true;
+                self.medium.crc32c(self.first_sum(&frame), covered) == u32_at(trailer, 0)
+            }
+            Trust::Body => self.key_holds(&frame, covered, trailer),
+            Trust::Everything => true,
+        };
+        holds.then_some(frame)
+    }
+
+    /// The header of an item whose trailer is a long one.
+    #[inline]
+    fn quick_header(&self, word: [u8; 4], place: Place) -> Option<Frame> {
+        let mut frame = parse_word(&self.shape, word)?;
+        frame.segment = place.segment;
+        frame.seq = place.seq;
+        frame.at = place.at;
+        let end = self.shape.segment_size;
+        if frame.long && !self.parse_long(&mut frame, word, end).ok()? {
+            return None;
+        }
+        let item = matches!(frame.kind, Kind::Put | Kind::Big);
+        (item && frame.patch.is_none() && frame.trailer == 8 && frame.end() <= end).then_some(frame)
+    }
+
+    /// Whether the key's own checksum of a frame that is lent holds.
+    #[inline]
+    fn key_holds(&self, frame: &Frame, covered: &[u8], trailer: &[u8; 8]) -> bool {
+        let salt = !self.shape.salt(frame.seq, frame.at);
+        let key_len = usize::try_from(frame.key_len).unwrap_or(usize::MAX);
+        if frame.long {
+            let from = LONG as usize;
+            let key = covered.get(from..from.plus(key_len));
+            return key.is_some_and(|key| self.medium.crc32c(salt, key) == u32_at(covered, 16));
+        }
+        let at = if self.shape.ordered() { 4 } else { 5 };
+        let named = covered.get(..(WORD as usize).plus(key_len));
+        named.is_some_and(|named| {
+            self.medium.crc32c(salt, named) & 0xFFFF == u32::from(u16_at(trailer, at))
+        })
     }
 
     /// What a frame's checksum starts from.
@@ -999,6 +1069,10 @@ pub(crate) struct Writer {
     fill: usize,
     /// Blank words of what was already written out.
     blank_words: u32,
+    /// The checksum of what was pushed but for what is gathered from `summed`
+    /// on: many pieces are summed by one call. `None` where nobody asks for it.
+    sum: Option<u32>,
+    summed: usize,
     gathered: [u8; WRITE_UNIT_MAX as usize],
 }
 
@@ -1010,8 +1084,33 @@ impl Writer {
             at,
             fill: 0,
             blank_words: 0,
+            sum: None,
+            summed: 0,
             gathered: [0; WRITE_UNIT_MAX as usize],
         }
+    }
+
+    /// As [`Writer::new`], for a frame whose checksum starts from `salt`.
+    fn summing(segment: u32, at: u32, salt: u32) -> Self {
+        Writer {
+            sum: Some(salt),
+            ..Self::new(segment, at)
+        }
+    }
+
+    /// Sums what is gathered.
+    fn add_up<M: Medium>(&mut self, device: &Device<M>) {
+        if let Some(sum) = self.sum {
+            let bytes = self.gathered.get(self.summed..self.fill).unwrap_or(&[]);
+            self.sum = Some(device.medium.crc32c(sum, bytes));
+            self.summed = self.fill;
+        }
+    }
+
+    /// The checksum of everything pushed; what follows is not summed.
+    fn take_sum<M: Medium>(&mut self, device: &Device<M>) -> u32 {
+        self.add_up(device);
+        self.sum.take().unwrap_or(0)
     }
 
     fn full(&self) -> bool {
@@ -1025,17 +1124,29 @@ impl Writer {
     ) -> Result<(), Fault<M::Error>> {
         let unit = usize::try_from(device.shape.unit).unwrap_or(1);
         let whole = self.fill.round_down(unit);
-        if whole == 0 {
-            return Ok(());
-        }
+        self.add_up(device);
         let bytes = self.gathered.get(..whole).unwrap_or(&[]);
         self.blank_words = self.blank_words.plus(crate::device::count_blank_words(
             bytes,
             device.shape.geometry.blank,
         ));
+        self.write_out(device, whole)
+    }
+
+    /// Writes out so many bytes, whole units.
+    fn write_out<M: Medium>(
+        &mut self,
+        device: &mut Device<M>,
+        whole: usize,
+    ) -> Result<(), Fault<M::Error>> {
+        if whole == 0 {
+            return Ok(());
+        }
+        let bytes = self.gathered.get(..whole).unwrap_or(&[]);
         device.write(self.segment, self.at, bytes)?;
         // What is left is less than a unit, so it does not overlap.
         self.fill = self.fill.minus(whole);
+        self.summed = self.fill;
         let middle = whole.min(self.gathered.len());
         let (front, rest) = self.gathered.split_at_mut(middle);
         place(front, 0, rest.get(..self.fill).unwrap_or_default());
@@ -1049,14 +1160,22 @@ impl Writer {
         device: &mut Device<M>,
         mut bytes: &[u8],
     ) -> Result<(), Fault<M::Error>> {
+        // Long runs go straight out from where a cache line and a unit begin.
+        let line = usize::try_from(device.shape.unit).unwrap_or(1).max(64);
         while !bytes.is_empty() {
-            if self.full() {
+            let long = bytes.len() > self.gathered.len();
+            let end = usize::try_from(self.end()).unwrap_or(0);
+            let next = end.plus(line).round_down(line);
+            if self.full() || long && next.minus(end) == line {
                 self.drain(device)?;
             }
-            if self.fill == 0 && bytes.len() > self.gathered.len() {
+            if self.fill == 0 && long {
                 bytes = self.through(device, bytes)?;
             }
-            let room = self.gathered.len().minus(self.fill);
+            let mut room = self.gathered.len().minus(self.fill);
+            if long {
+                room = room.min(next.minus(end));
+            }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             place(&mut self.gathered, self.fill, now);
             self.fill = self.fill.plus(now.len());
@@ -1079,6 +1198,7 @@ impl Writer {
             now,
             device.shape.geometry.blank,
         ));
+        self.sum = self.sum.map(|sum| device.medium.crc32c(sum, now));
         device.write(self.segment, self.at, now)?;
         self.at = self.at.plus(u32::try_from(whole).unwrap_or(0));
         Ok(later)
@@ -1124,34 +1244,86 @@ impl<M: Medium> Device<M> {
         let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
         let long = is_long(spec.kind, key_len, body_len);
         let salt = self.shape.salt(seq, at);
-        let mut sum = if Mutant::NoSalt.on() { 0 } else { salt };
-        let mut writer = Writer::new(segment, at);
+        let first = if Mutant::NoSalt.on() { 0 } else { salt };
+        if !long && !self.shape.ordered() && self.borrow(segment, at, WORD).is_some() {
+            // The medium is memory: its frames are put together at once.
+            let word = self.compact_word(spec, key_len, body_len);
+            let frame = (Place { segment, seq, at }, first, word);
+            let short = body_len.plus(key_len) <= 96;
+            let done = match short {
+                true => self.write_short::<128>(frame, key, body),
+                false => self.write_short::<SHORT_FRAME>(frame, key, body),
+            };
+            if let Some(done) = done {
+                return done;
+            }
+        }
+        let mut writer = Writer::summing(segment, at, first);
         let mut check = 0;
         if long {
-            let header = long_header(spec, salt, key, body_len);
-            self.emit(&mut writer, &mut sum, &header)?;
+            let header = self.long_header(spec, salt, key, body_len);
+            writer.push(self, &header)?;
         } else {
             let word = self.compact_word(spec, key_len, body_len);
-            check = key_check(salt, &word, key);
-            self.emit(&mut writer, &mut sum, &word)?;
+            check = self.key_check(salt, &word, key);
+            writer.push(self, &word)?;
         }
-        self.emit(&mut writer, &mut sum, key)?;
+        writer.push(self, key)?;
         for part in body {
-            self.emit_part(&mut writer, &mut sum, part)?;
+            self.push_part(&mut writer, part)?;
         }
-        let len = frame_len(&self.shape, spec.kind, key_len, body_len);
         let header = if long { LONG } else { WORD };
         let content = header.plus(key_len).plus(body_len);
         let trailer = trailer_len(&self.shape, spec.kind, long, content);
-        let pad = len.minus(trailer).minus(writer.end().minus(at));
-        let blanks = [self.shape.geometry.blank; WRITE_UNIT_MAX as usize];
-        let pad = blanks
-            .get(..usize::try_from(pad).unwrap_or(0))
-            .unwrap_or(&[]);
-        self.emit(&mut writer, &mut sum, pad)?;
-        self.emit_trailer(&mut writer, sum, spec, trailer, check)?;
+        let len = content.plus(trailer).round_up(self.shape.unit);
+        let mut pad = len.minus(trailer).minus(content);
+        while pad > 0 {
+            let blanks = [self.shape.geometry.blank; 32];
+            let now = pad.min(32);
+            let part = blanks.get(..usize::try_from(now).unwrap_or(0));
+            writer.push(self, part.unwrap_or(&[]))?;
+            pad = pad.minus(now);
+        }
+        self.push_trailer(&mut writer, spec, trailer, check)?;
         self.finish(&mut writer)?;
         Ok(len)
+    }
+
+    /// A compact frame of unordered media in one piece of up to `N` bytes, with
+    /// its place, what its checksum starts from and its first word. `None`
+    /// where it has to be gathered.
+    fn write_short<const N: usize>(
+        &mut self,
+        (at, first, word): (Place, u32, [u8; 4]),
+        key: &[u8],
+        body: &[Part<'_>],
+    ) -> Option<Result<u32, Fault<M::Error>>> {
+        if Mutant::MarkBeforeData.on() {
+            return None;
+        }
+        let mut bytes = [self.shape.geometry.blank; N];
+        let named = (WORD as usize).plus(key.len());
+        bytes.get_mut(..WORD as usize)?.copy_from_slice(&word);
+        place(bytes.get_mut(..named)?, WORD as usize, key);
+        let mut end = named;
+        for part in body {
+            let Part::Bytes(part) = part else {
+                return None;
+            };
+            let behind = end.plus(part.len());
+            place(bytes.get_mut(..behind)?, end, part);
+            end = behind;
+        }
+        let unit = usize::try_from(self.shape.unit).ok()?;
+        let bytes = bytes.get_mut(..end.plus(8).round_up(unit))?;
+        let (covered, trailer) = bytes.split_last_chunk_mut::<8>()?;
+        let salt = self.shape.salt(at.seq, at.at);
+        let check = self.medium.crc32c(!salt, covered.get(..named)?) & 0xFFFF;
+        let sum = self.medium.crc32c(first, covered);
+        let blanks = crate::device::count_blank_words(covered, self.shape.geometry.blank);
+        *trailer = unordered_trailer(sum, blanks, check);
+        let len = u32::try_from(bytes.len()).ok()?;
+        Some(self.write(at.segment, at.at, bytes).map(|()| len))
     }
 
     fn finish(&mut self, writer: &mut Writer) -> Result<(), Fault<M::Error>> {
@@ -1167,7 +1339,35 @@ impl<M: Medium> Device<M> {
             )?;
             writer.fill = cut;
         }
-        writer.drain(self)
+        let unit = usize::try_from(self.shape.unit).unwrap_or(1);
+        writer.write_out(self, writer.fill.round_down(unit))
+    }
+
+    /// What of a compact frame's first word and key is kept beside its checksum,
+    /// so that damage in the body is known to be that key's.
+    fn key_check(&self, salt: u32, word: &[u8], key: &[u8]) -> u32 {
+        let sum = self.medium.crc32c(!salt, word);
+        self.medium.crc32c(sum, key) & 0xFFFF
+    }
+
+    fn long_header(
+        &self,
+        spec: &Spec,
+        salt: u32,
+        key: &[u8],
+        body_len: u32,
+    ) -> [u8; LONG as usize] {
+        let mut bytes = [0u8; LONG as usize];
+        place(&mut bytes, 0, &first_word(spec, LONG_A, LONG_B));
+        let key_len = u16::try_from(key.len()).unwrap_or(u16::MAX);
+        place(&mut bytes, 4, &key_len.to_le_bytes());
+        place(&mut bytes, 6, &u16::from(spec.a).to_le_bytes());
+        place(&mut bytes, 8, &body_len.to_le_bytes());
+        let header = self.medium.crc32c(salt, bytes.get(..12).unwrap_or(&[]));
+        place(&mut bytes, 12, &header.to_le_bytes());
+        let key = self.medium.crc32c(!salt, key);
+        place(&mut bytes, 16, &key.to_le_bytes());
+        bytes
     }
 
     fn compact_word(&self, spec: &Spec, key_len: u32, body_len: u32) -> [u8; 4] {
@@ -1183,29 +1383,14 @@ impl<M: Medium> Device<M> {
         first_word(spec, a, b)
     }
 
-    fn emit(
-        &mut self,
-        writer: &mut Writer,
-        sum: &mut u32,
-        bytes: &[u8],
-    ) -> Result<(), Fault<M::Error>> {
-        *sum = self.medium.crc32c(*sum, bytes);
-        writer.push(self, bytes)
-    }
-
-    fn emit_part(
-        &mut self,
-        writer: &mut Writer,
-        sum: &mut u32,
-        part: &Part<'_>,
-    ) -> Result<(), Fault<M::Error>> {
+    fn push_part(&mut self, writer: &mut Writer, part: &Part<'_>) -> Result<(), Fault<M::Error>> {
         let (segment, at, len, flip) = match *part {
-            Part::Bytes(bytes) => return self.emit(writer, sum, bytes),
+            Part::Bytes(bytes) => return writer.push(self, bytes),
             Part::Rows { count, size, row } => {
                 for number in 0..count {
                     let bytes = row(number);
                     let len = usize::try_from(size).unwrap_or(0);
-                    self.emit(writer, sum, bytes.get(..len).unwrap_or(&[]))?;
+                    writer.push(self, bytes.get(..len).unwrap_or(&[]))?;
                 }
                 return Ok(());
             }
@@ -1230,27 +1415,24 @@ impl<M: Medium> Device<M> {
             if let Some((flipped, mask)) = flip {
                 apply(Some(Patch { at: flipped, mask }), from, bytes);
             }
-            self.emit(writer, sum, bytes)?;
+            writer.push(self, bytes)?;
             done = done.plus(u32::try_from(count).unwrap_or(0));
         }
         Ok(())
     }
 
-    fn emit_trailer(
+    fn push_trailer(
         &mut self,
         writer: &mut Writer,
-        sum: u32,
         spec: &Spec,
         trailer: u32,
         check: u32,
     ) -> Result<(), Fault<M::Error>> {
         let mut bytes = [0u8; 8];
+        let sum = writer.take_sum(self);
         if !self.shape.ordered() {
             let blanks = writer.all_blank_words(self.shape.geometry.blank);
-            let word = blanks.min(0xFF_FFFF) | check << 8 | MARK << 24;
-            place(&mut bytes, 0, &sum.to_le_bytes());
-            place(&mut bytes, 4, &word.to_le_bytes());
-            return writer.push(self, &bytes);
+            return writer.push(self, &unordered_trailer(sum, blanks, check));
         }
         let bits = count_bits(&self.shape, trailer);
         let len = usize::try_from(trailer).unwrap_or(8);

@@ -2,7 +2,7 @@
 
 use crate::device::{CHUNK, Device};
 use crate::fault::{Fault, What};
-use crate::format::frame::{Frame, Kind, Seen};
+use crate::format::frame::{Frame, Kind, Seen, Trust};
 use crate::index::{Index, Loc, Probe};
 use crate::math::{Saturate, u64_at};
 use crate::medium::Medium;
@@ -29,6 +29,8 @@ pub(crate) enum Class {
 pub(crate) struct Name<'k> {
     pub key: &'k [u8],
     pub class: Class,
+    /// What of its record need not be checked.
+    pub trust: Trust,
     /// Its entry before the open transaction is asked for.
     #[cfg(feature = "prepare")]
     pub committed: bool,
@@ -51,9 +53,15 @@ impl<'k> Name<'k> {
         Name {
             key,
             class,
+            trust: Trust::Nothing,
             #[cfg(feature = "prepare")]
             committed: false,
         }
+    }
+
+    /// The same, to be found whatever its record's body is.
+    pub(crate) fn trusting(self, trust: Trust) -> Self {
+        Name { trust, ..self }
     }
 
     /// The entry as it was before the open transaction.
@@ -77,6 +85,7 @@ impl<'k> Name<'k> {
 
     /// What an index may know of the entry. Saved indexes go by the hash: it is
     /// a part of the format.
+    #[inline]
     pub(crate) fn probe(&self, nonce: u64) -> Probe {
         let (words, rest) = self.key.as_chunks::<8>();
         let mut hash = nonce;
@@ -102,6 +111,7 @@ impl<'k> Name<'k> {
 /// A word more in a hash, which stays good in all of its bits: two halves of a
 /// product, each of the other's bytes the other way round (as `ahash` does it
 /// where products have 64 bits).
+#[inline]
 fn mix(hash: u64, word: u64) -> u64 {
     const FACTOR: u64 = 0x5851_F42D_4C95_7F2D;
     let word = hash ^ word;
@@ -111,6 +121,7 @@ fn mix(hash: u64, word: u64) -> u64 {
 }
 
 /// A key's first eight bytes as a number that orders as they do.
+#[inline]
 pub(crate) fn prefix(key: &[u8]) -> u64 {
     if let Some(bytes) = key.first_chunk() {
         return u64::from_be_bytes(*bytes);
@@ -127,7 +138,7 @@ impl Table<'_> {
         let (segment, at) = device.shape.place(address);
         Place {
             segment,
-            seq: self.get(segment).seq,
+            seq: self.seq(segment),
             at,
         }
     }
@@ -137,7 +148,8 @@ impl<M: Medium> Device<M> {
     /// The location of a place.
     pub(crate) fn loc(&self, place: Place) -> Loc {
         let address = self.shape.address(place.segment, place.at);
-        Loc(address.over(u64::from(self.shape.unit)))
+        // Units are powers of two.
+        Loc(address.wrapping_shr(self.shape.unit.trailing_zeros()))
     }
 
     /// The record at a place, its header sound or healed; its content is not
@@ -324,18 +336,32 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Fault<M::Error>> {
+        self.find_by(name, &self.probe(name))
+    }
+
+    /// As [`Store::find`], by the probe of the name.
+    pub(crate) fn find_by(
+        &self,
+        name: &Name<'_>,
+        probe: &Probe,
+    ) -> Result<Option<Frame>, Fault<M::Error>> {
         if self.astray {
             return Err(Fault::plain(What::Poisoned));
         }
-        let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
         let mut matched = None;
-        let found = self.index.find(&probe, &mut |loc| {
+        let found = self.index.find(probe, &mut |loc| {
+            if name.class == Class::Item {
+                matched = device.quick(table.place(device, loc), name.key, name.trust);
+                if matched.is_some() {
+                    return Ok(Ordering::Equal);
+                }
+            }
             device.compare_known(table, name, loc, &mut matched)
         })?;
         #[cfg(feature = "prepare")]
         let found = match name.committed {
-            true => self.before_group(name, &probe, found)?,
+            true => self.before_group(name, probe, found)?,
             false => found,
         };
         match found.map(|loc| table.place(device, loc)) {

@@ -4,7 +4,7 @@ use super::chunks::Big;
 use super::name::{DEPENDENT, Name};
 use crate::error::Error;
 use crate::fault::{Fault, What};
-use crate::format::frame::{Frame, Kind, Seen};
+use crate::format::frame::{Frame, Kind, Seen, Trust};
 use crate::index::Index;
 use crate::math::Saturate;
 use crate::medium::Medium;
@@ -90,7 +90,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Doubtful`], or the medium's.
     pub fn contains(&self, key: &[u8]) -> Result<bool, Error<M::Error>> {
-        let found = self.told(self.locate(&Name::item(key)))?;
+        let name = Name::item(key).trusting(Trust::Body);
+        let found = self.told(self.locate(&name))?;
         Ok(found.is_some())
     }
 
@@ -122,7 +123,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// # Errors
     /// [`Error::Doubtful`], or the medium's.
     pub fn get_ref_unchecked(&self, key: &[u8]) -> Result<Option<&[u8]>, Error<M::Error>> {
-        match self.told(self.locate(&Name::item(key)))? {
+        let name = Name::item(key).trusting(Trust::Everything);
+        match self.told(self.locate(&name))? {
             Some(frame) if frame.kind == Kind::Put => {
                 Ok(self
                     .device

@@ -73,17 +73,29 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let payload = u64::from(self.device.shape.payload().max(1));
         let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
         let beyond = bytes.minus(left.minus(u64::from(self.control_len())));
-        let needed = u32::try_from(beyond.plus(payload.minus(1)).over(payload)).unwrap_or(u32::MAX);
+        let needed = match beyond {
+            0 => 0,
+            _ => beyond.plus(payload.minus(1)).over(payload),
+        };
+        let needed = u32::try_from(needed).unwrap_or(u32::MAX);
         let needed = needed.plus(needed >> 3);
-        if self.free_for_records() < LOW.plus(needed) {
-            self.reclaim_share(bytes)?;
-        }
         let mut wanted = HARD_RESERVE.plus(1).plus(needed);
         let logs = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+        let free = self.free_for_records();
+        if free >= LOW.plus(needed) && free >= wanted.plus(logs) {
+            return self.keep_one_blank();
+        }
+        if free < LOW.plus(needed) {
+            self.reclaim_share(bytes)?;
+        }
         if self.free_for_records() < wanted.plus(logs) {
             wanted = wanted.plus(self.copies_due());
         }
         self.gain(wanted)?;
+        self.keep_one_blank()
+    }
+
+    fn keep_one_blank(&mut self) -> Result<(), Fault<M::Error>> {
         if self.table.count(Owner::Blank) == 0 {
             self.table.erase_one(&mut self.device)?;
         }

@@ -3,8 +3,8 @@
 use super::name::Name;
 use crate::error::Error;
 use crate::fault::{Fault, What};
-use crate::format::frame::{Frame, Kind, Part, Spec, frame_len};
-use crate::index::{Index, Loc};
+use crate::format::frame::{Frame, Kind, Part, Spec, Trust, frame_len};
+use crate::index::{Index, Loc, Probe};
 use crate::math::Saturate;
 use crate::medium::Medium;
 use crate::mutants::Mutant;
@@ -103,12 +103,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     ) -> Result<(), Fault<M::Error>> {
         self.may_stage(last)?;
         self.check_key(key)?;
-        let name = Name::item(key);
+        let name = Name::item(key).trusting(Trust::Body);
+        let probe = self.probe(&name);
+        let old = self.find_by(&name, &probe)?;
         // Damage that makes a read doubtful does not forbid a newer version.
-        let old = match policy {
-            Policy::Any => self.find(&name)?,
-            _ => self.locate(&name)?,
-        };
+        if policy != Policy::Any {
+            self.doubt(old.as_ref())?;
+        }
         match (policy, old.is_some()) {
             (Policy::Absent, true) => return Err(Fault::plain(What::KeyExists)),
             (Policy::Present, false) => return Err(Fault::plain(What::NotFound)),
@@ -130,7 +131,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         };
         let place = self.frame(&spec, key, &[Part::Bytes(value)])?;
         self.frame_max = self.frame_max.max(len);
-        self.enter(&name, place, len, old)
+        self.enter_by(&name, &probe, place, len, old)
     }
 
     /// As [`Store::may_add`], but where only tombstones are in the way their
@@ -207,13 +208,24 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         name: &Name<'_>,
         place: Place,
         len: u32,
+        known: Option<Frame>,
+    ) -> Result<(), Fault<M::Error>> {
+        self.enter_by(name, &self.probe(name), place, len, known)
+    }
+
+    /// As [`Store::enter`], by the probe of the name.
+    fn enter_by(
+        &mut self,
+        name: &Name<'_>,
+        probe: &Probe,
+        place: Place,
+        len: u32,
         mut known: Option<Frame>,
     ) -> Result<(), Fault<M::Error>> {
-        let probe = self.probe(name);
         let to = self.device.loc(place);
         let (device, table) = (&self.device, &self.table);
         let mut compare = |loc| device.compare_known(table, name, loc, &mut known);
-        let old = match self.index.insert(&probe, to, &mut compare) {
+        let old = match self.index.insert(probe, to, &mut compare) {
             Ok(Ok(old)) => old,
             Ok(Err(full)) => {
                 self.group.spoiled = true;
@@ -280,8 +292,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn stage_delete(&mut self, key: &[u8], last: bool) -> Result<(), Fault<M::Error>> {
         self.may_stage(last)?;
         self.check_key(key)?;
-        let name = Name::item(key);
-        let old = self.find(&name)?;
+        let name = Name::item(key).trusting(Trust::Body);
+        let probe = self.probe(&name);
+        let old = self.find_by(&name, &probe)?;
         if old.is_none() {
             self.doubt(None)?;
             return Err(Fault::plain(What::NotFound));
@@ -301,7 +314,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.lists {
             self.leave(&Name::list(key), None)?;
         }
-        self.leave(&name, old)
+        self.leave_by(&name, &probe, old)
     }
 
     /// Removes a name from the index, if it is there; `known` as for
@@ -309,15 +322,24 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     pub(crate) fn leave(
         &mut self,
         name: &Name<'_>,
+        known: Option<Frame>,
+    ) -> Result<(), Fault<M::Error>> {
+        self.leave_by(name, &self.probe(name), known)
+    }
+
+    /// As [`Store::leave`], by the probe of the name.
+    fn leave_by(
+        &mut self,
+        name: &Name<'_>,
+        probe: &Probe,
         mut known: Option<Frame>,
     ) -> Result<(), Fault<M::Error>> {
-        let probe = self.probe(name);
         let (device, table) = (&self.device, &self.table);
         let mut compare = |loc| device.compare_known(table, name, loc, &mut known);
-        let Some(old) = self.index.find(&probe, &mut compare)? else {
+        let Some(old) = self.index.find(probe, &mut compare)? else {
             return Ok(());
         };
-        self.index.remove(&probe, old, &mut compare)?;
+        self.index.remove(probe, old, &mut compare)?;
         self.remove_known(old, known.as_ref());
         if probe.primary {
             self.keys = self.keys.minus(1);

@@ -74,6 +74,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         let left = self.device.shape.link_at.minus(self.tail.at);
         let little = left <= self.device.shape.payload() >> 3;
+        if !little && behind < self.interval.times(2) {
+            // Whatever the interval now is, which takes longer to say.
+            return false;
+        }
         let wanted = self.interval_now();
         (behind >= wanted && little || behind >= wanted.times(2))
             && self.free_for_records() > HARD_RESERVE

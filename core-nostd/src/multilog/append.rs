@@ -3,7 +3,7 @@
 use super::{LogState, Mark, NONE, WIDE, block_salt, corrupt_log, remainder_len, split};
 use crate::error::Error;
 use crate::fault::{Fault, What};
-use crate::format::frame::{Kind, Meta, Part, Spec, Writer, short_log};
+use crate::format::frame::{Kind, Meta, Part, Spec, Writer, body_offset, short_log};
 use crate::format::header::Stream;
 use crate::format::shape::WRITE_UNIT_MAX;
 use crate::index::Index;
@@ -223,12 +223,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             Part::Bytes(remainder),
         ];
         let at = self.frame(&spec, &[], &body)?;
-        if let Some(frame) = self.frame_at(at)? {
-            let fixed = u32::try_from(fixed).unwrap_or(0);
-            mark.remainder = shape
-                .address(at.segment, frame.body_at().plus(fixed))
-                .plus(1);
-        }
+        let fixed = u32::try_from(fixed).unwrap_or(0);
+        let before = body_offset(spec.kind, 0, fixed.plus(len)).plus(fixed);
+        mark.remainder = shape.address(at.segment, at.at.plus(before)).plus(1);
         let head = self.log(log)?.staged.head;
         if let Some(state) = self.logs.get_mut(log) {
             state.staged = Mark { head, ..mark };

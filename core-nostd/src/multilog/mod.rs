@@ -176,8 +176,10 @@ pub(crate) fn block_salt(shape: &Shape, log: u32, n: u32, within: u32) -> u32 {
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
     pub(crate) fn log(&self, log: usize) -> Result<&LogState, Fault<M::Error>> {
-        let fault = Fault::of(What::InvalidLog, log);
-        self.logs.get(log).ok_or(fault)
+        match self.logs.get(log) {
+            Some(state) => Ok(state),
+            None => Err(Fault::of(What::InvalidLog, log)),
+        }
     }
 
     pub(crate) fn log_segment(&self, log: &LogState, n: u32) -> u32 {
