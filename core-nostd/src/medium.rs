@@ -101,6 +101,12 @@ pub trait Medium {
     /// Whatever the medium reports.
     fn erase(&mut self, at: u64, len: u64) -> Result<(), Self::Error>;
 
+    /// Says that nothing more is meant to be written before the next flush,
+    /// which may take a while to come: a medium may begin with what that one
+    /// would wait for. It is a hint: writes may follow all the same. Does
+    /// nothing by default.
+    fn will_flush(&mut self) {}
+
     /// On success everything outstanding is durable. A no-op where writes are
     /// durable when they return.
     ///
@@ -135,6 +141,9 @@ impl<M: Medium + ?Sized> Medium for &mut M {
     }
     fn erase(&mut self, at: u64, len: u64) -> Result<(), Self::Error> {
         (**self).erase(at, len)
+    }
+    fn will_flush(&mut self) {
+        (**self).will_flush();
     }
     fn flush(&mut self) -> Result<(), Self::Error> {
         (**self).flush()

@@ -14,6 +14,7 @@ use crate::file::OsFile;
 use crate::file::{Access, FileError, FileMedium, NotDax, Operation, RawFile, Reads, Syncer};
 #[cfg(any(target_os = "linux", windows))]
 use crate::pmem::{self, PmemMedium};
+use crate::sum;
 
 /// What a medium is, which says what its durability rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -359,6 +360,11 @@ impl Medium for AnyMedium {
     }
 
     #[inline]
+    fn will_flush(&mut self) {
+        each!(self, medium => medium.will_flush());
+    }
+
+    #[inline]
     fn flush(&mut self) -> Result<(), FileError> {
         each!(self, medium => medium.flush())
     }
@@ -366,6 +372,6 @@ impl Medium for AnyMedium {
     #[inline]
     fn crc32c(&self, state: u32, bytes: &[u8]) -> u32 {
         // Both by the same instruction.
-        !crc32c::crc32c_append(!state, bytes)
+        sum::crc32c(state, bytes)
     }
 }

@@ -41,6 +41,7 @@ pub mod host;
 #[cfg(any(target_os = "linux", windows))]
 pub mod pmem;
 pub mod shared;
+mod sum;
 
 pub use any::{AnyMedium, HostMedium, MediumChoice, MediumKind};
 pub use backup::{BackupError, BackupOptions};

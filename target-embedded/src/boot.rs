@@ -484,6 +484,10 @@ impl<M: Medium> Medium for Hidden<'_, M> {
         self.medium.erase(at, len)
     }
 
+    fn will_flush(&mut self) {
+        self.medium.will_flush();
+    }
+
     fn flush(&mut self) -> Result<(), M::Error> {
         self.medium.flush()
     }

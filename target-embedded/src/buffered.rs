@@ -153,6 +153,10 @@ impl<M: Medium, const N: usize> Medium for Buffered<M, N> {
         self.medium.erase(at, len)
     }
 
+    fn will_flush(&mut self) {
+        self.medium.will_flush();
+    }
+
     fn flush(&mut self) -> Result<(), Self::Error> {
         self.medium.flush()
     }

@@ -80,6 +80,10 @@ impl<M: Medium, H: Fn()> Medium for Watched<M, H> {
         Ok(())
     }
 
+    fn will_flush(&mut self) {
+        self.medium.will_flush();
+    }
+
     fn flush(&mut self) -> Result<(), M::Error> {
         (self.hook)();
         self.medium.flush()

@@ -128,6 +128,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             .write_frame(at.segment, at.seq, at.at, spec, key, body)?;
         self.tail.at = at.at.plus(len);
         self.group.frames = self.group.frames.plus(1);
+        if spec.last {
+            self.device.medium.will_flush();
+        }
         Ok(at)
     }
 

@@ -16,7 +16,7 @@
 //!   programs that want a store that survives them and not the machine: the
 //!   same instructions over `/dev/shm`. It has to be asked for by name.
 //! * Writes are stored in the cache in aligned 8-byte words; a line is written
-//!   back once it is full, the last line by the flush. Runs of
+//!   back once it is full, the last line with the end of a commit. Runs of
 //!   [`STREAM_MIN`] bytes and more go past the cache but for their first and last
 //!   line. The flush ends in a fence.
 //! * The instruction is the best that the processor has: `clwb`,
@@ -87,7 +87,7 @@ use indelible::{Geometry, Medium, Order};
 
 use crate::backup::Tracker;
 use crate::file::{self, Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
-use crate::{HostMedium, MediumKind};
+use crate::{HostMedium, MediumKind, sum};
 use lines::Open;
 
 #[cfg(target_os = "linux")]
@@ -287,20 +287,31 @@ impl<P: Persist> PmemMedium<P> {
         file::check_range(self.geometry, at, len)
     }
 
+    #[inline]
     fn check_write(&self, at: u64, len: u64, unit: u32) -> Result<(), FileError> {
-        if self.access == Access::ReadOnly {
-            return Err(if self.poisoned {
-                FileError::Poisoned
-            } else {
-                FileError::ReadOnly
-            });
-        }
-        self.check_range(at, len)?;
+        let inside = at
+            .checked_add(len)
+            .is_some_and(|end| end <= self.geometry.capacity);
         // Units are powers of two; a division would take longer than the store.
-        if (at | len) & (u64::from(unit) - 1) != 0 {
-            return Err(FileError::Misaligned { at, len, unit });
+        let aligned = (at | len) & (u64::from(unit) - 1) == 0;
+        if self.access == Access::ReadWrite && inside && aligned {
+            return Ok(());
         }
-        Ok(())
+        Err(self.why_not(at, len, unit))
+    }
+
+    /// Why something is not to be written.
+    #[cold]
+    fn why_not(&self, at: u64, len: u64, unit: u32) -> FileError {
+        if self.poisoned {
+            FileError::Poisoned
+        } else if self.access == Access::ReadOnly {
+            FileError::ReadOnly
+        } else if let Err(error) = self.check_range(at, len) {
+            error
+        } else {
+            FileError::Misaligned { at, len, unit }
+        }
     }
 
     /// Stores a run that is too short to go past the cache.
@@ -401,7 +412,9 @@ impl<P: Persist> Medium for PmemMedium<P> {
 
     #[inline]
     fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
-        self.check_range(at, len as u64).ok()?;
+        if at.checked_add(len as u64)? > self.geometry.capacity {
+            return None;
+        }
         self.memory.borrow(at as usize, len)
     }
 
@@ -434,6 +447,13 @@ impl<P: Persist> Medium for PmemMedium<P> {
         Ok(())
     }
 
+    /// Lines are on their way to memory while the store is still busy with its
+    /// index.
+    #[inline]
+    fn will_flush(&mut self) {
+        self.open.write_back_all(&mut self.memory);
+    }
+
     #[inline]
     fn flush(&mut self) -> Result<(), FileError> {
         self.check_write(0, 0, 1)?;
@@ -452,7 +472,6 @@ impl<P: Persist> Medium for PmemMedium<P> {
     /// By the processor's own instruction, where it has one.
     #[inline]
     fn crc32c(&self, state: u32, bytes: &[u8]) -> u32 {
-        // The crate inverts before and after; the trait does neither.
-        !crc32c::crc32c_append(!state, bytes)
+        sum::crc32c(state, bytes)
     }
 }
