@@ -11,7 +11,7 @@
 //! where a flipped bit of so long a frame is healed. The bytes of a log that do not fill a unit
 //! follow in wide log frames of the same group.
 
-use crc::{Crc, Digest, NoTable};
+use crc::{Crc, Digest};
 
 use crate::math::{Saturate, place, u32_at, u64_at};
 use crate::segments::{Owner, Segment};
@@ -26,10 +26,15 @@ pub(crate) const SEGMENT_ROW: u32 = 12;
 /// Bytes of the checksum behind the rows.
 pub(crate) const SUM: u32 = 4;
 
-static OTHER: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&crc::CRC_32_ISO_HDLC);
+#[cfg(feature = "fast-crc")]
+type Tables = crc::Table<16>;
+#[cfg(not(feature = "fast-crc"))]
+type Tables = crc::NoTable;
+
+static OTHER: Crc<u32, Tables> = Crc::<u32, Tables>::new(&crc::CRC_32_ISO_HDLC);
 
 /// The checksum behind the rows, of another polynomial than the frame's.
-pub(crate) struct Second(Digest<'static, u32, NoTable>);
+pub(crate) struct Second(Digest<'static, u32, Tables>);
 
 impl Second {
     pub(crate) fn new() -> Self {
