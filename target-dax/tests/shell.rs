@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -202,6 +202,7 @@ fn a_backup_that_is_killed_leaves_the_old_file_or_the_new_one() {
     assert_eq!(fs::read_dir(bench.path(".")).unwrap().count(), 3);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_terminal_has_a_prompt_completion_and_a_history() {
     let bench = Bench::with_store("4M", &[]);
@@ -265,7 +266,10 @@ impl Session {
         Self::over(child, input, output)
     }
 
+    #[cfg(unix)]
     fn terminal(bench: &Bench) -> Self {
+        use std::fs::File;
+
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

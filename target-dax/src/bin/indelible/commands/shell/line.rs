@@ -1,7 +1,5 @@
 //! What a line of the shell says.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::text::{escaped, unescaped};
@@ -52,10 +50,10 @@ impl Line {
             "DEL" => Ok(Line::Del(only(rest, "DEL KEY")?)),
             "SNAP" => {
                 // A path is the rest of the line too.
-                let path = value(rest.trim_ascii())?;
-                match path.is_empty() {
+                let named = value(rest.trim_ascii())?;
+                match named.is_empty() {
                     true => Err(usage("SNAP FILE")),
-                    false => Ok(Line::Snap(OsStr::from_bytes(&path).into())),
+                    false => path(&named).map(Line::Snap),
                 }
             }
             "SETBATCH" => Ok(Line::SetBatch(number(rest, "SETBATCH N")?)),
@@ -79,6 +77,19 @@ pub fn typed(key: &[u8]) -> String {
     match plain {
         true => text,
         false => format!("\"{}\"", text.replace('"', "\\\"")),
+    }
+}
+
+#[cfg(unix)]
+fn path(bytes: &[u8]) -> Result<PathBuf, String> {
+    Ok(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn path(bytes: &[u8]) -> Result<PathBuf, String> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => Err("the path is no valid text".to_string()),
     }
 }
 
