@@ -256,13 +256,6 @@ impl AnyMedium {
         choice: MediumChoice,
     ) -> Result<Self, FileError> {
         let path = path.as_ref();
-        #[cfg(not(target_os = "linux"))]
-        if matches!(choice, MediumChoice::Dax | MediumChoice::Volatile) {
-            return Err(FileError::NotDax {
-                why: NotDax::System,
-                source: None,
-            });
-        }
         #[cfg(target_os = "linux")]
         if choice != MediumChoice::File && pmem::device(path).is_some() {
             let mut medium = PmemMedium::open(path, Access::ReadWrite, Reads::Mapped)?;
