@@ -121,15 +121,11 @@ impl Ahead {
         let held = match held {
             Some(held) => held,
             None => {
-                let size = file.metadata().ok()?.len();
                 let (window, bytes) = &mut self.windows[self.oldest];
-                bytes.clear();
-                bytes.resize(size.saturating_sub(begin).min(WINDOW) as usize, 0);
-                if read_exact_at(file, begin, bytes).is_err() {
-                    // A page nearby cannot be read; perhaps these bytes can.
-                    bytes.clear();
-                    return None;
-                }
+                bytes.resize(WINDOW as usize, 0);
+                // A page nearby may be unreadable; perhaps these bytes are not.
+                let len = fill(file, begin, bytes).unwrap_or(0);
+                bytes.truncate(len);
                 *window = begin;
                 let held = self.oldest;
                 self.oldest = (held + 1) % WINDOWS;
@@ -423,31 +419,40 @@ fn reserve(_file: &File, _size: u64) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
 fn read_exact_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buf, at)
+    match fill(file, at, buf)? {
+        len if len == buf.len() => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Reads until `buf` is full or the file ends; returns how many bytes.
+fn fill(file: &File, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match read_some(file, at + filled as u64, &mut buf[filled..]) {
+            Ok(0) => break,
+            Ok(len) => filled += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, at)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, at)
 }
 
 #[cfg(unix)]
 pub(crate) fn write_all_at(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut at: u64, mut buf: &mut [u8]) -> io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !buf.is_empty() {
-        match file.seek_read(buf, at) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => {
-                at += n as u64;
-                buf = &mut buf[n..];
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(windows)]
