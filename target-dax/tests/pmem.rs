@@ -211,6 +211,31 @@ fn a_disk_is_never_taken_for_persistent_memory() {
     assert!(matches!(medium, Ok(AnyMedium::File(_))));
 }
 
+/// `tests/run aarch64` runs this on a processor with the instruction and on one
+/// without.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn memory_is_refused_without_dc_cvap() {
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let path = folder.path().join("store");
+    let created = Setup::new(1 << 20)
+        .medium(MediumChoice::Volatile)
+        .create(&path);
+    let has = std::arch::is_aarch64_feature_detected!("dpb");
+    println!("dc cvap: {has}");
+    match created {
+        Ok(()) => assert!(has && path.exists()),
+        Err(OpenError::File(FileError::NotDax {
+            why: NotDax::Processor,
+            ..
+        })) => assert!(!has && !path.exists()),
+        other => panic!("{other:?}"),
+    }
+    // A file is a store anywhere.
+    let path = folder.path().join("file");
+    Setup::new(1 << 20).create(&path).unwrap();
+}
+
 #[test]
 fn the_image_of_a_flash_chip_is_not_memory() {
     for (folder, choice) in places() {
