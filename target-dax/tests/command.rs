@@ -464,9 +464,11 @@ fn a_full_store_is_code_6_loses_nothing_and_still_deletes() {
 #[test]
 fn what_is_no_store_is_code_3_and_says_why() {
     let bench = Bench::new();
-    bench
-        .run(["get", "s", "k"])
-        .fails(CANNOT_OPEN, "s: opening failed: No such file");
+    let (no_file, no_folder) = match cfg!(windows) {
+        true => ("s: opening failed: ", "(os error 3)"),
+        false => ("s: opening failed: No such file", "No such file"),
+    };
+    bench.run(["get", "s", "k"]).fails(CANNOT_OPEN, no_file);
     fs::write(bench.path("empty"), "").unwrap();
     bench.run(["get", "empty", "k"]).fails(CANNOT_OPEN, "empty");
     fs::write(bench.path("text"), "hello ".repeat(10_000)).unwrap();
@@ -486,7 +488,7 @@ fn what_is_no_store_is_code_3_and_says_why() {
         .fails(CANNOT_OPEN, "regular file");
     bench
         .run(["create", "no/s", "--size", "1M"])
-        .fails(CANNOT_OPEN, "No such file");
+        .fails(CANNOT_OPEN, no_folder);
 }
 
 #[test]
@@ -661,13 +663,13 @@ fn usage_errors_are_code_2_and_every_help_has_examples() {
     let bench = Bench::new();
     let bare = bench.run::<&str>([]);
     assert_eq!(bare.0.status.code(), Some(USAGE));
-    assert!(
-        bare.stderr()
-            .contains("Usage: indelible [OPTIONS] <COMMAND>")
-    );
+    // Windows' name has an extension.
+    let name = format!("indelible{}", std::env::consts::EXE_SUFFIX);
+    let usage = format!("Usage: {name} [OPTIONS] <COMMAND>");
+    assert!(bare.stderr().contains(&usage), "{}", bare.stderr());
     bench
         .run(["create", "s"])
-        .fails(USAGE, "--size <SIZE>; see `indelible create --help`");
+        .fails(USAGE, &format!("--size <SIZE>; see `{name} create --help`"));
     bench.run(["frobnicate"]).fails(USAGE, "frobnicate");
     bench.run(["create", "s"]).fails(USAGE, "--size");
     bench
