@@ -224,7 +224,7 @@ fn memory_is_refused_without_dc_cvap() {
     let has = std::arch::is_aarch64_feature_detected!("dpb");
     println!("dc cvap: {has}");
     match created {
-        Ok(()) => assert!(has && path.exists()),
+        Ok(_) => assert!(has && path.exists()),
         Err(OpenError::File(FileError::NotDax {
             why: NotDax::Processor,
             ..
