@@ -66,7 +66,7 @@ impl Target {
     }
 
     /// Makes the copy durable, looks at all of it, and gives it its name.
-    pub(crate) fn finish(self, moment: Arc<Moment>, size: u64) -> Result<Copied, BackupError> {
+    pub(crate) fn finish(mut self, moment: Arc<Moment>, size: u64) -> Result<Copied, BackupError> {
         let io = |error| FileError::io(Operation::Flush, 0, error);
         moment.out().sync_all().map_err(io)?;
         let expected = moment.sum();
@@ -90,16 +90,29 @@ impl Target {
         })
     }
 
-    fn publish(&self) -> Result<(), FileError> {
+    fn publish(&mut self) -> Result<(), FileError> {
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => FileError::Exists,
             _ => FileError::io(Operation::Create, 0, error),
         };
         match self.replaced {
-            Some(_) => fs::rename(&self.partial, &self.path).map_err(failed)?,
+            Some(_) => self.replace().map_err(failed)?,
             None => rename_to_new(&self.partial, &self.path).map_err(failed)?,
         }
         sync_folder_of(&self.path)
+    }
+
+    /// Takes the place of the old file, under its lock wherever a file can be
+    /// replaced that is open: on Windows some file systems cannot, nor can
+    /// Wine.
+    fn replace(&mut self) -> io::Result<()> {
+        match fs::rename(&self.partial, &self.path) {
+            Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied => {
+                self.replaced = None;
+                fs::rename(&self.partial, &self.path)
+            }
+            renamed => renamed,
+        }
     }
 }
 
