@@ -498,11 +498,11 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("store");
-    /// Setup::new(1 << 20).grows_to(1 << 30).create(&path)?;
+    /// Setup::new(4 << 20).grows_to(1 << 30).create(&path)?;
     /// let memory = HostMemory::new();
     /// let mut store: HostStore = HostStore::open(&path, &memory)?;
     /// let before = store.room().record_bytes;
-    /// store.grow(4 << 20)?;
+    /// store.grow(16 << 20)?;
     /// assert!(store.room().record_bytes > 4 * before);
     /// # Ok(())
     /// # }

@@ -80,12 +80,13 @@ npm_ci() {
     npm ci --prefix "$1" --silent --no-audit --no-fund
 }
 
-# What the peers of the file target are built with, in `features`: RocksDB, whose
-# build takes a quarter of an hour, only where it is asked for.
+# What the peers of the file target are built with, in `features`: RocksDB, which
+# is the system's, only where it is asked for.
 need_peers() {
   features=()
   [ -z "${ROCKSDB:-}" ] || {
-    need_packages g++ libclang-dev
+    need_packages librocksdb-dev libclang-dev
+    export ROCKSDB_LIB_DIR=/usr/lib ROCKSDB_INCLUDE_DIR=/usr/include
     features=(--features rocksdb)
   }
 }

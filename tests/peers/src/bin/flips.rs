@@ -5,8 +5,10 @@
 //! 2000), `FLIPS_SEED`.
 
 #[path = "../engine.rs"]
+#[allow(dead_code)] // What only the other program measures.
 mod engine;
 #[path = "../engines/mod.rs"]
+#[allow(dead_code)]
 mod engines;
 
 use std::fs;

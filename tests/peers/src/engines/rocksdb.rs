@@ -17,12 +17,12 @@ impl Engine for Rocks {
     }
 
     fn setting(&self) -> &'static str {
-        "WriteOptions::sync, block cache 512 MiB, no compression built in"
+        "WriteOptions::sync, block cache 512 MiB"
     }
 
     fn with(&self, dir: &Path, job: &mut dyn FnMut(&mut dyn Session) -> Result<()>) -> Result<()> {
         let mut blocks = BlockBasedOptions::default();
-        blocks.set_block_cache(&Cache::new_lru_cache(usize::try_from(super::CACHE_BYTES)?));
+        blocks.set_block_cache(&Cache::new_lru_cache(usize::try_from(super::CACHE_BYTES)?)?);
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_block_based_table_factory(&blocks);
