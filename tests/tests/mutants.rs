@@ -77,7 +77,8 @@ mod judged {
             }
             Mutant::SaveWithoutRoot => vec![judge!(closing_with_a_saved_index)],
             Mutant::NoRootProof => vec![judge!(restart::the_page_cache_is_not_the_medium)],
-            Mutant::GrowUnrooted | Mutant::GrowUnblanked => vec![judge!(growing_on_memory)],
+            Mutant::GrowUnrooted => vec![judge!(growing_when_full)],
+            Mutant::GrowUnblanked => vec![judge!(growing_on_memory)],
         }
     }
 
@@ -196,7 +197,15 @@ mod judged {
     }
 
     fn growing_on_memory() {
-        let workload = workloads::growing_with_all(memory());
+        growing(workloads::growing_with_all(memory()));
+    }
+
+    /// What is put behind the old end is all there is room for.
+    fn growing_when_full() {
+        growing(workloads::growing(memory()));
+    }
+
+    fn growing(workload: Workload) {
         let real = workloads::real(&workload, Indexed::Hash).begins(workloads::GROWING[0]);
         let geometry = workloads::growing_on(memory());
         let bounds = Bounds::quick().depth(1);

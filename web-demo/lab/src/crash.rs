@@ -466,6 +466,7 @@ fn op_label(op: &Op) -> String {
         }
         Op::Aborted(_) => "a transaction given up".into(),
         Op::Maintain(_) => "maintain".into(),
+        Op::Grow(segments) => format!("grow to {segments} segments"),
         Op::Close => "close".into(),
         Op::Reopen => "open again".into(),
     }
