@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 
 /** Bytes of everything. */
-const LIMIT = 168 * 1024;
+const LIMIT = 171 * 1024;
 const GOAL = 100 * 1024;
 
 const dist = fileURLToPath(new URL("dist", import.meta.url));
