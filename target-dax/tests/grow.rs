@@ -7,7 +7,7 @@ use common::judge::{Contents, Work, budget, contents, fresh, recover, seed, work
 use indelible_dax::file::{self, CrashStates, Event, Journal, MemoryFile, Recorder};
 use indelible_dax::indelible::{Error, GeometryError, HashIndex, Layout};
 use indelible_dax::{
-    Access, Batch, FileMedium, HostMedium, HostMemory, HostStore, Reads, Setup, SharedStore,
+    Access, Batch, FileMedium, HostMedium, HostMemory, HostStore, Setup, SharedStore,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -434,7 +434,7 @@ fn mapped_memory_grows() {
             &path,
             &memory,
             Access::ReadWrite,
-            Reads::Mapped,
+            indelible_dax::Reads::Mapped,
             MediumChoice::Volatile,
         )
         .unwrap()
