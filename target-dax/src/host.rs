@@ -57,6 +57,7 @@ impl HostMemory {
     }
 
     /// Bytes lent so far, the indexes of stores that were closed included.
+    #[must_use]
     pub fn lent(&self) -> usize {
         self.segments.bytes()
             + self.logs.bytes()
@@ -221,11 +222,14 @@ impl Setup {
     fn plan(&self, config: &Config<'_>) -> Result<Layout, GeometryError> {
         let mut layout = Layout::plan(self.geometry, config)?;
         while layout.grows_to() < self.grows_to && self.segment_size.is_none() {
+            let too_large = GeometryError::TooLarge {
+                max: layout.grows_to(),
+            };
             let longer = Config {
-                segment_size: layout.segment_size.checked_mul(2),
+                segment_size: Some(layout.segment_size.checked_mul(2).ok_or(too_large)?),
                 ..*config
             };
-            layout = Layout::plan(self.geometry, &longer)?;
+            layout = Layout::plan(self.geometry, &longer).map_err(|_| too_large)?;
         }
         Ok(layout)
     }

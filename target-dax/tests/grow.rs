@@ -7,7 +7,7 @@ use common::judge::{Contents, Work, budget, contents, fresh, recover, seed, work
 use indelible_dax::file::{self, CrashStates, Event, Journal, MemoryFile, Recorder};
 use indelible_dax::indelible::{Error, GeometryError, HashIndex, Layout};
 use indelible_dax::{
-    Access, Batch, FileMedium, HostMedium, HostMemory, HostStore, Setup, SharedStore,
+    Access, Batch, FileMedium, HostMedium, HostMemory, HostStore, OpenError, Setup, SharedStore,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -455,4 +455,21 @@ fn mapped_memory_grows() {
     // And as a plain file.
     let store: Plain<'_> = HostStore::open(&path, &memory).unwrap();
     compare(&store, &all);
+}
+
+#[test]
+fn no_segments_are_long_enough_for_any_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let made = Setup::new(64 << 30).grows_to(1 << 50).create(&path);
+    assert!(
+        matches!(
+            made,
+            Err(OpenError::Store(Error::Geometry(
+                GeometryError::TooLarge { .. }
+            )))
+        ),
+        "{made:?}"
+    );
+    assert!(!path.exists());
 }

@@ -17,6 +17,7 @@ pub(crate) struct Folder {
     path: PathBuf,
     partial: PathBuf,
     lock: Option<File>,
+    published: bool,
 }
 
 impl Folder {
@@ -49,6 +50,7 @@ impl Folder {
             path: path.to_path_buf(),
             partial,
             lock: Some(lock),
+            published: false,
         };
         for entry in fs::read_dir(&folder.partial).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -64,14 +66,14 @@ impl Folder {
         &self.partial
     }
 
-    /// Gives it its name, with the files in it, which are durable.
+    /// Gives it its name, with the files in it, which are durable. It is locked
+    /// until then: another copy to the same path would empty it.
     pub(crate) fn publish(mut self) -> Result<(), FileError> {
         let failed = |error| FileError::io(Operation::Create, 0, error);
-        // Some systems rename no folder in which a file is open.
-        let lock = self.lock.take();
-        drop(lock);
-        fs::remove_file(self.partial.join(LOCK)).map_err(failed)?;
-        sync_folder_of(&self.partial.join(LOCK))?;
+        if cfg!(windows) {
+            // No folder is renamed there in which a file is open.
+            self.lock = None;
+        }
         // A folder takes the place of none but an empty one.
         fs::rename(&self.partial, &self.path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists
@@ -79,13 +81,18 @@ impl Folder {
             | io::ErrorKind::NotADirectory => FileError::Exists,
             _ => failed(error),
         })?;
+        self.published = true;
+        let lock = self.path.join(LOCK);
+        fs::remove_file(&lock).map_err(failed)?;
+        sync_folder_of(&lock)?;
         sync_folder_of(&self.path)
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It has its name, or it is of no use.
-        let _ = fs::remove_dir_all(&self.partial);
+        if !self.published {
+            let _ = fs::remove_dir_all(&self.partial);
+        }
     }
 }
