@@ -182,6 +182,11 @@ pub struct Store<'a, M: Medium, I> {
     pub(crate) cut_roots: crate::ledger::roots::Unreadable,
     /// A root must be written before anything else.
     pub(crate) root_due: bool,
+    /// The link of the tail's segment, which an earlier session wrote, may have
+    /// been begun.
+    pub(crate) link_begun: bool,
+    /// No link leads to the root, so another one is wanted.
+    pub(crate) unlinked: bool,
     pub(crate) group: Group,
     pub(crate) cold: Option<Place>,
     pub(crate) reclaim: crate::kv::reclaim::Reclaim,

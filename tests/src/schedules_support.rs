@@ -560,6 +560,16 @@ impl Tape {
     /// in words and with what may be found. Each state is decided by telling
     /// patterns, at most `most` of them a cut.
     pub fn cuts(&self, most: usize) -> Vec<(String, Sim, Vec<Contents>)> {
+        self.cuts_between(self.from(), self.events.len(), most)
+    }
+
+    /// As [`Tape::cuts`], from one event to another, which is left out.
+    pub fn cuts_between(
+        &self,
+        from: usize,
+        to: usize,
+        most: usize,
+    ) -> Vec<(String, Sim, Vec<Contents>)> {
         let mut cuts = Vec::new();
         let mut add = |event: usize, sim: Sim| {
             let patterns = Pattern::all(sim.open_count());
@@ -571,7 +581,8 @@ impl Tape {
                 cuts.push((what, sim, self.legal(event)));
             }
         };
-        for (i, event) in self.events.iter().enumerate().skip(self.from()) {
+        let to = to.min(self.events.len());
+        for (i, event) in self.events.iter().enumerate().take(to).skip(from) {
             match (&self.origin, event) {
                 (Sim::Memory(_), Event::Flush) => add(i, self.until(i).cut()),
                 (Sim::Memory(_), _) | (_, Event::Flush) => {}
@@ -586,7 +597,7 @@ impl Tape {
                 }
             }
         }
-        add(self.events.len(), self.until(self.events.len()).cut());
+        add(to, self.until(to).cut());
         cuts
     }
 }

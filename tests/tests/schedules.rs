@@ -131,3 +131,8 @@ fn what_grew_stays_grown() {
 fn a_lost_root_is_missed() {
     damage::a_lost_root_is_missed();
 }
+
+#[test]
+fn a_lost_root_is_missed_after_any_cut() {
+    damage::a_lost_root_is_missed_after_any_cut();
+}

@@ -23,6 +23,13 @@ pub(crate) struct Successor {
     used: u32,
 }
 
+impl Successor {
+    /// Whether its link says that nothing counts from an offset on.
+    pub(crate) fn begins_behind(&self, at: u32) -> bool {
+        !self.healed && self.used <= at
+    }
+}
+
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// The ledger segment behind the tail's: by its link, or, where the link
     /// is damaged, by its header if something was committed in it.

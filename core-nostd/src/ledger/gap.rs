@@ -47,9 +47,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             report.healed_bits = report.healed_bits.plus(1);
             return Ok(Next::SegmentEnds);
         }
-        let sealed = later.is_some_and(|(_, first)| first)
-            || walk.sealed_root
-            || self.successor()?.is_some();
+        let next = self.successor()?;
+        if next.as_ref().is_some_and(|next| next.begins_behind(at.at)) {
+            // What a power cut left, which the next session left out.
+            return Ok(Next::SegmentEnds);
+        }
+        let sealed = later.is_some_and(|(_, first)| first) || walk.sealed_root || next.is_some();
         if let Seen::Torn(frame) = seen
             && self.short_log_holds(&frame, sealed)?
         {

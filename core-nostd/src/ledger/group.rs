@@ -25,7 +25,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.group.open {
             return Ok(());
         }
-        if self.root_due || self.root_wanted() {
+        if self.root_due {
+            self.write_root(None)?;
+        }
+        if self.root_wanted() {
             self.write_root(None)?;
         }
         self.make_room(bytes)?;

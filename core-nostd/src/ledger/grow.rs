@@ -93,12 +93,12 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         if self.device.outstanding {
             self.flush()?;
         }
-        let (outer, inherited) = (self.group, self.root_due);
+        let outer = self.group;
         let old = self.open_root()?;
         self.lengthen(layout, rows);
         self.write_checkpoint()?;
         self.write_remainders()?;
-        self.end_root(old, outer, inherited)
+        self.end_root(old, outer)
     }
 
     /// Goes on with more segments, which are blank.

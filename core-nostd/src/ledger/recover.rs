@@ -110,7 +110,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         self.rewind(root)?;
         let walk = self.walk(report)?;
         self.judge_unreadable(unreadable, report)?;
-        self.judge_unreached()?;
+        self.link_begun = self.judge_unreached()?;
         self.cut_roots = unreadable.clone();
         self.settle(&walk, last, report)
     }
@@ -160,10 +160,12 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     }
 
     /// A ledger segment with frames in it that the walk did not come to: the
-    /// one before it, whose link was durable first, is gone as a whole.
-    fn judge_unreached(&self) -> Result<(), Fault<M::Error>> {
+    /// one before it, whose link was durable first, is gone as a whole. Returns
+    /// whether there is one without frames, to which a link may have been begun.
+    fn judge_unreached(&self) -> Result<bool, Fault<M::Error>> {
+        let mut begun = false;
         if self.newest_header <= self.tail.seq {
-            return Ok(());
+            return Ok(begun);
         }
         let at = self.device.shape.start;
         for segment in 0..self.device.shape.segments {
@@ -172,17 +174,17 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             };
             let seq = header.seq;
             let beyond = header.n > self.chain && seq > self.tail.seq;
-            if header.stream == Stream::Ledger
-                && beyond
-                && self
-                    .device
-                    .was_used(Place { segment, seq, at }, header.stream)?
-            {
+            if header.stream != Stream::Ledger || !beyond {
+                continue;
+            }
+            begun = true;
+            let place = Place { segment, seq, at };
+            if self.device.was_used(place, header.stream)? {
                 let at = self.device.shape.address(segment, 0);
                 return Err(Fault::at(What::LedgerLost, at));
             }
         }
-        Ok(())
+        Ok(begun)
     }
 
     fn with(
@@ -237,6 +239,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             two_flushes: false,
             cut_roots: Unreadable::new(),
             root_due: false,
+            link_begun: false,
+            unlinked: false,
             group: Group::default(),
             cold: None,
             reclaim: crate::kv::reclaim::Reclaim::default(),

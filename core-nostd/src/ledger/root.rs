@@ -22,7 +22,6 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.flush()?;
         }
         self.link_due = None;
-        let inherited = self.root_due;
         // An open group has no frame yet: it begins behind the root.
         let outer = self.group;
         let newest = newest.filter(|_| !Mutant::NoCopyOn.on());
@@ -49,19 +48,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         {
             return Ok(false);
         }
-        self.end_root(old, outer, inherited)?;
+        self.end_root(old, outer)?;
         Ok(true)
     }
 
     /// Ends the group of a root that stands at the tail, and makes it durable;
-    /// `old` is the tail before it, `outer` the open group, and `inherited` says
-    /// that the segment of the old tail was written by an earlier session.
-    pub(crate) fn end_root(
-        &mut self,
-        old: Place,
-        outer: Group,
-        inherited: bool,
-    ) -> Result<(), Fault<M::Error>> {
+    /// `old` is the tail before it, and `outer` the open group.
+    pub(crate) fn end_root(&mut self, old: Place, outer: Group) -> Result<(), Fault<M::Error>> {
         self.write_control(Control::Commit, false, &[])?;
         self.confirm()?;
         if !Mutant::NoRootFlush.on() {
@@ -74,10 +67,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             ..outer
         };
         self.root_is_durable();
-        // The link slot of an inherited segment may have been begun.
-        let begun = inherited && self.device.shape.ordered();
-        let due = !begun && !Mutant::LinkBeforeRoot.on();
-        self.link_due = due.then_some(old);
+        let linked = Mutant::LinkBeforeRoot.on();
+        self.unlinked = !linked && !self.may_link(old)?;
+        self.link_due = (!linked && !self.unlinked).then_some(old);
         Ok(())
     }
 

@@ -68,6 +68,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// many frames end where a segment does, so what little is left of this one
     /// is given up.
     pub(crate) fn root_wanted(&self) -> bool {
+        if self.unlinked {
+            // This one cannot be missed where it is lost; the next one is linked.
+            return self.free_for_records() > HARD_RESERVE;
+        }
         let behind = self.since_root.plus(1);
         if behind < self.interval {
             return false;
@@ -132,14 +136,18 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !stands {
             return Ok(());
         }
+        self.write_link(old, self.tail.segment, self.tail.seq)
+    }
+
+    /// Whether the link of an old tail's segment can be written: an earlier
+    /// session may have been cut in it.
+    pub(crate) fn may_link(&mut self, old: Place) -> Result<bool, Fault<M::Error>> {
+        let begun = core::mem::take(&mut self.link_begun);
         let shape = self.device.shape;
         let (bits, _) = self
             .device
             .programmed(old.segment, shape.link_at, shape.segment_size)?;
-        if bits == 0 {
-            self.write_link(old, self.tail.segment, self.tail.seq)?;
-        }
-        Ok(())
+        Ok(!begun && bits == 0)
     }
 
     /// A group that spans segments was aborted: its frames in the segments

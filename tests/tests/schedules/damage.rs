@@ -5,14 +5,14 @@ use indelible::{Error, Geometry, Mode};
 use indelible_tests::explorer::Run;
 use indelible_tests::geometries::{flash, larger, memory, name};
 use indelible_tests::schedules_support::{
-    Bench, Placed, flip, frames, header_sequences, noise, open, segments,
+    Bench, Placed, Tape, flip, frames, header_sequences, noise, open, segments,
 };
 use indelible_tests::script::{Op, Workload, append, delete, list_append_step, put, put_step};
 use indelible_tests::seed::mix;
-use indelible_tests::sim::{Sim, SimError};
+use indelible_tests::sim::{Event, Sim, SimError};
 use indelible_tests::spec::Contents;
 use indelible_tests::store::{Indexed, Real};
-use indelible_tests::subject::{Leave, Subject};
+use indelible_tests::subject::{Failure, Leave, Subject};
 use indelible_tests::workloads::{GROWING, growing_on};
 use std::sync::Arc;
 
@@ -506,7 +506,13 @@ pub fn what_grew_stays_grown() {
 /// lost, when it was committed to: the predecessor, which is still there, must
 /// not pass for the newest.
 pub fn a_lost_root_is_missed() {
-    let mut bench = Bench::new(memory(), &[2000]);
+    for geometry in media() {
+        lose_each_root(geometry);
+    }
+}
+
+fn lose_each_root(geometry: Geometry) {
+    let mut bench = Bench::new(geometry, &[2000]);
     for _ in 0..3 {
         bench.run(&[append(0, b"some bytes"), append(0, b"and more")]);
         let newest = roots(&bench.sim, bench.layout().segment_size)[0];
@@ -522,6 +528,56 @@ pub fn a_lost_root_is_missed() {
             lost => assert_eq!(lost, tail(bench.sim.clone())),
         }
     }
+}
+
+/// The same behind a power cut: at any unit while the ledger goes on in the next
+/// segment, the link to it included, which cannot be written again.
+pub fn a_lost_root_is_missed_after_any_cut() {
+    for geometry in media() {
+        let mut bench = Bench::new(geometry, &[2000]);
+        let size = bench.layout().segment_size;
+        let ops: Vec<_> = (0..2 * size / 100)
+            .map(|i| match i % 4 {
+                0 => append(0, b"appended"),
+                _ => put(&[b'k', i as u8 % 5], &vec![i as u8; 80]),
+            })
+            .collect();
+        let tape = bench.tape(&ops);
+        let link = first_link(&tape, size).expect("the ledger goes on");
+        let mut relinked = 0;
+        for (what, sim, legal) in tape.cuts_between(link.saturating_sub(4), link + 4, 6) {
+            let what = format!("{}, {what}", name(geometry));
+            let mut next = bench.on(sim, &legal[0]);
+            let before = roots(&next.sim, size).len();
+            next.resume(&what, &legal, &[append(0, b"some bytes")]);
+            let found = roots(&next.sim, size);
+            relinked += u32::from(found.len() > before + 1);
+            for lost in [40, size as usize] {
+                let mut damaged = next.on(next.sim.clone(), &next.truth);
+                let from = found[0];
+                damaged
+                    .sim
+                    .edit(|image| image[from..from + lost].fill(0x55));
+                match damaged.survey(Mode::ReadOnly) {
+                    Ok((survey, _)) => assert!(survey.wrong.is_empty(), "{what}: {survey:?}"),
+                    Err(Failure::Refused(_)) => {}
+                    Err(other) => panic!("{what}, {lost} bytes lost: {other}"),
+                }
+            }
+        }
+        assert!(relinked > 0, "{}", name(geometry));
+    }
+}
+
+/// The event that writes the first link of a ledger segment.
+fn first_link(tape: &Tape, segment_size: u32) -> Option<usize> {
+    let size = u64::from(segment_size);
+    let mut events = tape.events.iter().skip(tape.from());
+    let found = events.position(|event| match event {
+        Event::Write { at, bytes } => at % size + bytes.len() as u64 >= size - 8,
+        _ => false,
+    });
+    found.map(|found| found + tape.from())
 }
 
 /// Where the roots stand, the newest first.
