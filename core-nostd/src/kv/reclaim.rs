@@ -488,7 +488,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             return Ok(());
         }
         if present {
-            return self.shadow_list(frame, key, rank);
+            return self.shadow_list(frame, key, rank, order);
         }
         let to = self.write_cold(frame, key, rank, Some(&order.to_le_bytes()))?;
         let len = self.device.record(to)?.len;
@@ -499,10 +499,22 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// A key that was deleted and made again has no list; an older record of
     /// one must not come back when the tombstone goes.
-    fn shadow_list(&mut self, frame: &Frame, key: &[u8], rank: u64) -> Result<(), Fault<M::Error>> {
+    fn shadow_list(
+        &mut self,
+        frame: &Frame,
+        key: &[u8],
+        rank: u64,
+        order: u64,
+    ) -> Result<(), Fault<M::Error>> {
         let name = Name::list(key);
-        if !self.lists || self.find(&name)?.is_some() {
+        if !self.lists {
             return Ok(());
+        }
+        if let Some(found) = self.find(&name)? {
+            // The shadow of an older tombstone may stand for less than this one.
+            if self.rank(&found) >= order || !self.is_shadow(&found)? {
+                return Ok(());
+            }
         }
         let empty = Frame {
             kind: Kind::List,
@@ -514,6 +526,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.enter(&name, to, len, None)?;
         self.group.undo = 0;
         Ok(())
+    }
+
+    /// Whether a list record is one that takes the place of a tombstone.
+    fn is_shadow(&self, frame: &Frame) -> Result<bool, Fault<M::Error>> {
+        let mut bounds = [0u8; super::list::LIST];
+        self.device.read_in(frame, frame.body_at(), &mut bounds)?;
+        Ok(bounds.iter().all(|byte| *byte == 0))
     }
 
     /// Whether a segment that stays may hold records from before `order`.
