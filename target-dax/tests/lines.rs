@@ -77,6 +77,9 @@ impl Persist for Broken {
             self.memory.write_back(at, len);
         }
     }
+    fn trusts_blanks(&self) -> bool {
+        self.fault != Fault::FailingFence
+    }
     fn fence(&mut self) -> io::Result<()> {
         self.count += 1;
         let left_out = match self.fault {
@@ -267,6 +270,30 @@ fn a_commit_word_that_overtakes_its_data_is_caught() {
     let caught = explore(&run, budget(150));
     println!("{caught:?}");
     assert!(caught.is_err(), "it went unseen");
+}
+
+/// Where a fence can fail, blanks may be in a cache alone.
+#[test]
+fn blanks_are_written_over_blanks_where_fences_can_fail() {
+    for (fault, streamed) in [(Fault::None, 0), (Fault::FailingFence, 8192)] {
+        let journal = LineJournal::new();
+        let memory = LineRecorder::new(vec![0; 16 << 10], journal.clone());
+        let count = 0;
+        let broken = Broken {
+            memory,
+            fault,
+            count,
+        };
+        let geometry = file::geometry(16 << 10);
+        let mut medium = PmemMedium::over(broken, geometry, Access::ReadWrite).unwrap();
+        medium.erase(4096, 8192).unwrap();
+        let bytes = |event: &LineEvent| match event {
+            LineEvent::Stream { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        let written: usize = journal.events().iter().map(bytes).sum();
+        assert_eq!(written, streamed);
+    }
 }
 
 #[test]

@@ -25,6 +25,14 @@
 //! * **A failed write, erase or flush poisons the medium:** every later one
 //!   fails with [`FileError::Poisoned`] until the file is opened again. A
 //!   retried `fsync` proves nothing.
+//! * **Nothing is taken for durable because it can be read.** After an `fsync`
+//!   that failed, Linux takes pages for clean that are not on the disk, and a
+//!   later process, which nobody tells, reads them from the cache. So an erase
+//!   writes blanks over blanks as well, unless this medium itself has made and
+//!   synced them (when it created the file, or made it longer). On unordered
+//!   media the core relies on nothing else that it did not write itself; an
+//!   image of an ordered one is written whole, as it is read, before the first
+//!   flush of a session.
 //! * **One store, one writer.** An exclusive lock is held as long as the file
 //!   is open, a shared one where it is open for reading only. The lock is
 //!   advisory: it holds between programs that ask for it, as all users of this
@@ -44,6 +52,7 @@
 //! errors; the `indelible` command uses it wherever it looks at a store that
 //! may be damaged.
 
+mod blanks;
 mod error;
 mod memory;
 mod pending;
@@ -64,11 +73,14 @@ pub use recorder::{CrashStates, Event, Journal, Recorder, Visited};
 pub(crate) use recorder::{Piece, visit_pieces};
 
 use crate::backup::Tracker;
+use blanks::Blanks;
 use pending::Pending;
 pub(crate) use raw::{no_room, reserve_room, sync_folder_of, write_all_at};
 
 /// The unit in which plain files are erased, a page.
 pub const ERASE_UNIT: u32 = 4096;
+
+const PAGE: usize = ERASE_UNIT as usize;
 
 /// What every disk writes whole.
 const SECTOR: u64 = 512;
@@ -156,6 +168,10 @@ pub struct FileMedium<F: RawFile = OsFile> {
     /// Whether anything is in the page cache that may not be on the disk. So
     /// it is at first: what a killed process wrote is served from the cache.
     unsynced: bool,
+    /// Whether the page cache is still what another process left: after a sync
+    /// of its that failed, pages are taken for clean that are not on the disk.
+    inherited: bool,
+    blanks: Blanks,
     /// Whether a flush was begun that has not ended.
     flushing: bool,
     poisoned: bool,
@@ -197,7 +213,12 @@ impl FileMedium {
             raw.mapped(Reads::Mapped)
         });
         match filled {
-            Ok(raw) => Self::over(raw, geometry, Access::ReadWrite),
+            Ok(raw) => {
+                let mut medium = Self::over(raw, geometry, Access::ReadWrite)?;
+                medium.inherited = false;
+                medium.blanks = Blanks::only(0..geometry.capacity);
+                Ok(medium)
+            }
             Err(error) => {
                 // The first error counts; a file that cannot be removed is
                 // refused as "not a store" later.
@@ -247,6 +268,8 @@ impl<F: RawFile> FileMedium<F> {
             access,
             pending: Pending::new(geometry.order),
             unsynced: true,
+            inherited: true,
+            blanks: Blanks::default(),
             flushing: false,
             poisoned: false,
             tracker: Tracker::default(),
@@ -295,6 +318,7 @@ impl<F: RawFile> FileMedium<F> {
             .resize(before.min(capacity), capacity, blank)
             .map_err(|source| no_room(Operation::Grow, capacity, source))?;
         self.geometry.capacity = capacity;
+        self.blanks = Blanks::only(before..capacity);
         Ok(())
     }
 
@@ -405,6 +429,7 @@ impl<F: RawFile> FileMedium<F> {
 
     fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
         self.unsynced = true;
+        self.blanks.written(&(at..at + bytes.len() as u64));
         self.raw
             .write_at(at, bytes)
             .map_err(|source| FileError::io(Operation::Write, at, source))
@@ -428,6 +453,9 @@ impl<F: RawFile> FileMedium<F> {
     }
 
     fn sync(&mut self) -> Result<(), FileError> {
+        if std::mem::take(&mut self.inherited) && self.geometry.order == Order::Ordered {
+            self.write_again()?;
+        }
         if self.unsynced || self.flushing {
             self.raw
                 .sync_data()
@@ -437,32 +465,40 @@ impl<F: RawFile> FileMedium<F> {
         Ok(())
     }
 
-    /// Whether a range in the file reads as blank; nothing may be pending.
-    fn is_blank(&self, at: u64, len: u64) -> Result<bool, FileError> {
-        let blank = self.geometry.blank;
-        if let Some(view) = self.raw.view() {
-            let range = usize::try_from(at).ok().zip(usize::try_from(at + len).ok());
-            return Ok(range
-                .and_then(|(begin, end)| view.get(begin..end))
-                .is_some_and(|bytes| bytes.iter().all(|byte| *byte == blank)));
-        }
-        let mut buffer = [0; 4096];
-        let mut done = 0;
-        while done < len {
-            let n = (len - done).min(buffer.len() as u64) as usize;
-            self.raw
-                .read_at(at + done, &mut buffer[..n])
-                .map_err(|source| FileError::io(Operation::Read, at + done, source))?;
-            if buffer[..n].iter().any(|byte| *byte != blank) {
-                return Ok(false);
+    /// Writes the file as it is read. On ordered media the core builds on what
+    /// it reads, and a sync that failed in another process may have left that
+    /// in the page cache alone.
+    fn write_again(&mut self) -> Result<(), FileError> {
+        let capacity = self.geometry.capacity;
+        let mut chunk = vec![0; BLANK_CHUNK];
+        let mut at = 0;
+        while at < capacity {
+            let len = (capacity - at).min(BLANK_CHUNK as u64) as usize;
+            let bytes = &mut chunk[..len];
+            if self.raw.read_at(at, bytes).is_ok() {
+                self.put(at, bytes)?;
+            } else {
+                self.write_pages_again(at, bytes)?;
             }
-            done += n as u64;
+            at += len as u64;
         }
-        Ok(true)
+        Ok(())
     }
 
+    /// As [`Self::write_again`], but for the pages that cannot be read: those
+    /// are not in the cache.
+    fn write_pages_again(&mut self, at: u64, chunk: &mut [u8]) -> Result<(), FileError> {
+        for (place, bytes) in (at..).step_by(PAGE).zip(chunk.chunks_mut(PAGE)) {
+            if self.raw.read_at(place, bytes).is_ok() {
+                self.put(place, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a range blank, whatever it reads as but for what is known.
     fn blank(&mut self, at: u64, len: u64) -> Result<(), FileError> {
-        if self.is_blank(at, len)? {
+        if self.blanks.hold(&(at..at + len)) {
             return Ok(());
         }
         static ZEROS: [u8; BLANK_CHUNK] = [0x00; BLANK_CHUNK];

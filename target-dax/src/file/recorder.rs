@@ -31,6 +31,8 @@ pub enum Event {
     },
     /// An `fdatasync` that succeeded.
     Sync,
+    /// An `fdatasync` that failed.
+    FailedSync,
     /// Set by the test, to say how far what came before was acknowledged.
     Mark(u64),
 }
@@ -96,13 +98,15 @@ impl Journal {
     }
 
     fn sync(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        self.fault()?;
         if self.tape().syncs_dropped {
-            return Ok(());
+            return self.fault();
         }
-        sync()?;
-        self.tape().events.push(Event::Sync);
-        Ok(())
+        let synced = self.fault().and_then(|()| sync());
+        self.note(match synced {
+            Ok(()) => Event::Sync,
+            Err(_) => Event::FailedSync,
+        });
+        synced
     }
 
     /// Makes every later `fdatasync` do nothing and leave no trace, as if the
@@ -205,7 +209,7 @@ impl<F: RawFile> RawFile for Recorder<F> {
 
 /// A piece of the file that is written whole, and what it held in turn since
 /// the last sync: old first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) at: usize,
     pub(crate) values: Vec<Vec<u8>>,
@@ -218,6 +222,10 @@ pub(crate) struct Piece {
 /// cut before the last write leaves is among them too, so only the moment
 /// before each sync is visited. A length is synced as what was written is: until
 /// then the file has the old one, the new one, or one between them.
+///
+/// A sync that fails leaves what it was called for in doubt for good, as Linux
+/// does, which takes such pages for clean: they are read as new from its cache, and
+/// no later sync writes them. Only what is written anew is synced again.
 ///
 /// ```
 /// use indelible_dax::file::{CrashStates, Event};
@@ -244,6 +252,8 @@ pub struct CrashStates<'e> {
     durable: usize,
     events: &'e [Event],
     granule: usize,
+    /// What failed syncs left behind. The image has what was there before.
+    doubtful: Vec<Piece>,
 }
 
 /// How much of a run was visited.
@@ -266,6 +276,7 @@ impl<'e> CrashStates<'e> {
             image,
             events,
             granule: 8,
+            doubtful: Vec::new(),
         }
     }
 
@@ -303,26 +314,25 @@ impl<'e> CrashStates<'e> {
                     self.image.resize(to, *blank);
                     self.durable = self.durable.min(to);
                     pieces.retain(|piece| piece.at < to);
+                    self.doubtful.retain(|piece| piece.at < to);
+                }
+                Event::FailedSync => {
+                    writes.clear();
+                    self.doubtful.append(&mut pieces);
+                    self.doubtful.sort_unstable_by_key(|piece| piece.at);
                 }
                 Event::Sync => {
                     visited.epochs += 1;
-                    let lengths = self.lengths();
-                    let mut check = |image: &[u8], mark| {
-                        for len in &lengths {
-                            check(&image[..*len], mark);
-                        }
-                    };
-                    let all = visit_pieces(
-                        &self.image,
+                    self.visit_moment(
                         &pieces,
+                        &writes,
                         budget,
                         &mut random,
                         &mut visited,
-                        |image| check(image, mark),
+                        |file| {
+                            check(file, mark);
+                        },
                     );
-                    if !all {
-                        visited.visited += self.visit_writes(&writes, |image| check(image, mark));
-                    }
                     writes.clear();
                     for piece in pieces.drain(..) {
                         if let Some(newest) = piece.values.last() {
@@ -336,6 +346,33 @@ impl<'e> CrashStates<'e> {
         visited
     }
 
+    /// Visits what a cut now could leave.
+    fn visit_moment(
+        &self,
+        pieces: &[Piece],
+        writes: &[(usize, &[u8])],
+        budget: u64,
+        random: &mut u64,
+        visited: &mut Visited,
+        mut check: impl FnMut(&[u8]),
+    ) {
+        let lengths = self.lengths();
+        let mut check = |image: &[u8]| {
+            for len in &lengths {
+                check(&image[..*len]);
+            }
+        };
+        // What is in doubt is old in all of these, as if its pages had been
+        // dropped from the cache.
+        if !visit_pieces(&self.image, pieces, budget, random, visited, &mut check) {
+            visited.visited += self.visit_writes(writes, &mut check);
+        }
+        if !self.doubtful.is_empty() {
+            let all: Vec<Piece> = pieces.iter().chain(&self.doubtful).cloned().collect();
+            visit_pieces(&self.image, &all, budget, random, visited, &mut check);
+        }
+    }
+
     /// What the file's length may be.
     fn lengths(&self) -> Vec<usize> {
         let newest = self.image.len();
@@ -346,7 +383,7 @@ impl<'e> CrashStates<'e> {
     }
 
     /// Splits a write into pieces and adds what each holds then.
-    fn note(&self, pieces: &mut Vec<Piece>, at: usize, bytes: &[u8]) {
+    fn note(&mut self, pieces: &mut Vec<Piece>, at: usize, bytes: &[u8]) {
         let mut done = 0;
         while done < bytes.len() {
             let begin = (at + done) / self.granule * self.granule;
@@ -355,14 +392,8 @@ impl<'e> CrashStates<'e> {
             let place = match pieces.binary_search_by_key(&begin, |piece| piece.at) {
                 Ok(place) => place,
                 Err(place) => {
-                    let old = self.image[begin..stop].to_vec();
-                    pieces.insert(
-                        place,
-                        Piece {
-                            at: begin,
-                            values: vec![old],
-                        },
-                    );
+                    let piece = self.piece(begin, stop);
+                    pieces.insert(place, piece);
                     place
                 }
             };
@@ -376,6 +407,17 @@ impl<'e> CrashStates<'e> {
                 }
             }
             done += len;
+        }
+    }
+
+    /// What a piece may hold before it is written.
+    fn piece(&mut self, begin: usize, stop: usize) -> Piece {
+        match self.doubtful.binary_search_by_key(&begin, |piece| piece.at) {
+            Ok(place) => self.doubtful.remove(place),
+            Err(_) => Piece {
+                at: begin,
+                values: vec![self.image[begin..stop].to_vec()],
+            },
         }
     }
 

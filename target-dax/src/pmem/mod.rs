@@ -439,7 +439,7 @@ impl<P: Persist> Medium for PmemMedium<P> {
         self.memory
             .revive(begin, len)
             .map_err(|source| FileError::io(Operation::Write, at, source))?;
-        if !self.is_blank(begin, len)? {
+        if !self.memory.trusts_blanks() || !self.is_blank(begin, len)? {
             for at in (begin..begin + len).step_by(BLANK_CHUNK) {
                 self.memory.stream(at, &BLANK);
             }

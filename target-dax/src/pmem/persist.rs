@@ -46,6 +46,13 @@ pub trait Persist {
     /// the last success is then in doubt, and the medium writes no more.
     fn fence(&mut self) -> io::Result<()>;
 
+    /// Whether what is read as blank need not be written blank again. False
+    /// where fences can fail: then it may be blank in a cache alone, and nothing
+    /// tells the next process.
+    fn trusts_blanks(&self) -> bool {
+        true
+    }
+
     /// Makes the memory `to` bytes long, the byte 0 from `from` on, durably.
     /// Called when nothing waits for a fence.
     ///

@@ -239,6 +239,11 @@ impl Persist for Mapping {
         }
     }
 
+    /// Of a plain file, whose pages the system may fail to write.
+    fn trusts_blanks(&self) -> bool {
+        matches!(self.means, Means::Lines(_))
+    }
+
     fn resize(&mut self, from: usize, to: usize) -> io::Result<()> {
         self.file.resize(from as u64, to as u64, 0)?;
         // The old view is of the same file, so it serves where there is no new

@@ -67,66 +67,111 @@ pub fn work_on<'a, M: HostMedium>(
     work: Work,
     transactions: usize,
     seed: u64,
-    mut mark: impl FnMut(u64),
+    mark: impl FnMut(u64),
 ) -> Vec<Contents> {
+    let (states, failed) = work_until_failure(store, work, transactions, seed, mark);
+    failed.unwrap();
+    assert_eq!(contents(store).unwrap(), *states.last().unwrap());
+    states
+}
+
+/// As [`work_on`], up to a transaction that fails, which may be there or not.
+pub fn work_until_failure<'a, M: HostMedium>(
+    store: &mut HostStore<'a, HashIndex<'a>, M>,
+    work: Work,
+    transactions: usize,
+    seed: u64,
+    mut mark: impl FnMut(u64),
+) -> (Vec<Contents>, Result<(), StoreError>) {
     let mut random = Random(seed | 1);
     let mut states = vec![contents(store).unwrap()];
     for number in 1..=transactions {
         let mut now = states.last().unwrap().clone();
-        let steps = [1, 1, 1, 2, 5][random.below(5) as usize];
-        for step in 0..steps {
-            if work == Work::Import {
-                let key = format!("folder {}/file {number}.{step}", random.below(3)).into_bytes();
-                let len = match random.below(10) {
-                    0 => 20_000 + random.below(20_000),
-                    1 | 2 => 2_000 + random.below(4_000),
-                    _ => random.below(500),
-                };
-                let value = random.bytes(len as usize);
-                store.tentatively_put(&key, &value).unwrap();
-                now.keys.insert(key, value);
-                continue;
-            }
-            let key = format!("key {}", random.below(12)).into_bytes();
-            match random.below(8) {
-                0..4 => {
-                    let len = [0, 3, 20, 64, 150, 700][random.below(6) as usize];
-                    let value = random.bytes(len);
-                    store.tentatively_put(&key, &value).unwrap();
-                    now.keys.insert(key, value);
-                }
-                4 => {
-                    if now.keys.remove(&key).is_some() {
-                        store.tentatively_delete(&key).unwrap();
-                    }
-                }
-                step => {
-                    let log = (step % 2) as usize;
-                    let (head, bytes) = &mut now.logs[log];
-                    if bytes.len() > 3000 {
-                        let cut = bytes.len() - 100;
-                        store
-                            .tentatively_advance_head(log, *head + cut as u64)
-                            .unwrap();
-                        bytes.drain(..cut);
-                        *head += cut as u64;
-                    }
-                    let len = 1 + random.below(200) as usize;
-                    let more = random.bytes(len);
-                    store.tentatively_append(log, &more).unwrap();
-                    bytes.extend(more);
-                }
-            }
-        }
-        store.commit().unwrap();
-        mark(number as u64);
-        if number % 5 == 0 {
-            store.maintain(2).unwrap();
-        }
+        let done = transaction(store, work, number, &mut random, &mut now);
         states.push(now);
+        if done.is_err() {
+            return (states, done);
+        }
+        mark(number as u64);
+        if number % 5 == 0
+            && let Err(error) = store.maintain(2)
+        {
+            return (states, Err(error));
+        }
     }
-    assert_eq!(contents(store).unwrap(), *states.last().unwrap());
-    states
+    (states, Ok(()))
+}
+
+fn transaction<'a, M: HostMedium>(
+    store: &mut HostStore<'a, HashIndex<'a>, M>,
+    work: Work,
+    number: usize,
+    random: &mut Random,
+    now: &mut Contents,
+) -> Result<(), StoreError> {
+    let mut failed = Ok(());
+    let steps = [1, 1, 1, 2, 5][random.below(5) as usize];
+    for step in 0..steps {
+        let staged = match work {
+            Work::Import => import(store, &format!("{number}.{step}"), random, now),
+            Work::Mixed => change(store, random, now),
+        };
+        // What all of them are is known even where one fails.
+        failed = failed.and(staged);
+    }
+    failed.and_then(|()| store.commit())
+}
+
+fn import<'a, M: HostMedium>(
+    store: &mut HostStore<'a, HashIndex<'a>, M>,
+    name: &str,
+    random: &mut Random,
+    now: &mut Contents,
+) -> Result<(), StoreError> {
+    let key = format!("folder {}/file {name}", random.below(3)).into_bytes();
+    let len = match random.below(10) {
+        0 => 20_000 + random.below(20_000),
+        1 | 2 => 2_000 + random.below(4_000),
+        _ => random.below(500),
+    };
+    let value = random.bytes(len as usize);
+    let staged = store.tentatively_put(&key, &value);
+    now.keys.insert(key, value);
+    staged
+}
+
+fn change<'a, M: HostMedium>(
+    store: &mut HostStore<'a, HashIndex<'a>, M>,
+    random: &mut Random,
+    now: &mut Contents,
+) -> Result<(), StoreError> {
+    let key = format!("key {}", random.below(12)).into_bytes();
+    match random.below(8) {
+        0..4 => {
+            let len = [0, 3, 20, 64, 150, 700][random.below(6) as usize];
+            let value = random.bytes(len);
+            let staged = store.tentatively_put(&key, &value);
+            now.keys.insert(key, value);
+            staged
+        }
+        4 if now.keys.remove(&key).is_some() => store.tentatively_delete(&key),
+        4 => Ok(()),
+        step => {
+            let log = (step % 2) as usize;
+            let (head, bytes) = &mut now.logs[log];
+            let mut staged = Ok(());
+            if bytes.len() > 3000 {
+                let cut = bytes.len() - 100;
+                staged = store.tentatively_advance_head(log, *head + cut as u64);
+                bytes.drain(..cut);
+                *head += cut as u64;
+            }
+            let len = 1 + random.below(200) as usize;
+            let more = random.bytes(len);
+            bytes.extend(&more);
+            staged.and_then(|()| store.tentatively_append(log, &more).map(drop))
+        }
+    }
 }
 
 /// Opens what a crash left, and says after how many transactions it is.
