@@ -10,7 +10,7 @@ use std::io;
 
 use common::judge::{Contents, Work, budget, fresh, recover, seed, work_on};
 use indelible_dax::file;
-use indelible_dax::indelible::{Geometry, HashIndex, Medium};
+use indelible_dax::indelible::{Geometry, HashIndex, Layout, Medium};
 use indelible_dax::pmem::{
     LineEvent, LineJournal, LineRecorder, LineStates, Misuse, Persist, PmemMedium,
 };
@@ -95,6 +95,9 @@ impl Persist for Broken {
         }
         self.memory.fence()
     }
+    fn resize(&mut self, from: usize, to: usize) -> io::Result<()> {
+        self.memory.resize(from, to)
+    }
 }
 
 struct Run {
@@ -104,21 +107,35 @@ struct Run {
     events: Vec<LineEvent>,
 }
 
+type Stored<'a> = HostStore<'a, HashIndex<'a>, PmemMedium<Broken>>;
+
+fn open<'a>(
+    memory: &'a HostMemory,
+    image: &[u8],
+    journal: &LineJournal,
+    fault: Fault,
+) -> Stored<'a> {
+    let opened = HostStore::open_with(memory, || {
+        let memory = Broken {
+            memory: LineRecorder::new(image.to_vec(), journal.clone()),
+            fault,
+            count: 0,
+        };
+        PmemMedium::over(
+            memory,
+            file::geometry(image.len() as u64),
+            Access::ReadWrite,
+        )
+    });
+    opened.unwrap()
+}
+
 fn run(size: u64, work: Work, transactions: usize, fault: Fault, two_flushes: bool) -> Run {
     let geometry = file::geometry(size);
     let image = fresh(geometry);
     let journal = LineJournal::new();
     let memory = HostMemory::new();
-    let mut store: HostStore<'_, HashIndex<'_>, PmemMedium<Broken>> =
-        HostStore::open_with(&memory, || {
-            let memory = Broken {
-                memory: LineRecorder::new(image.clone(), journal.clone()),
-                fault,
-                count: 0,
-            };
-            PmemMedium::over(memory, geometry, Access::ReadWrite)
-        })
-        .unwrap();
+    let mut store = open(&memory, &image, &journal, fault);
     store.set_two_flushes(two_flushes);
     let states = work_on(&mut store, work, transactions, seed(), |number| {
         journal.mark(number);
@@ -234,6 +251,118 @@ fn a_deleted_sfence_is_caught() {
             misuses(&run).into_iter().any(missing),
             "{fault:?}: no warning"
         );
+    }
+}
+
+/// The sizes that a store has in turn as it grows.
+const SIZES: [u64; 3] = [SIZE, SIZE + (32 << 10), 3 * SIZE];
+
+/// Works on a store and grows it, twice; marks say the transactions that were
+/// acknowledged and, above them, the size.
+fn run_growing(fault: Fault) -> Run {
+    let geometry = file::geometry(SIZE);
+    let image = fresh(geometry);
+    let journal = LineJournal::new();
+    let memory = HostMemory::new();
+    let mut store = open(&memory, &image, &journal, fault);
+    let (mut states, seed) = (Vec::new(), seed());
+    for (turn, size) in SIZES.into_iter().enumerate() {
+        let before = states.len().saturating_sub(1);
+        if turn > 0 {
+            store.grow(size).unwrap();
+            journal.mark(size << 32 | before as u64);
+        }
+        let more = work_on(
+            &mut store,
+            Work::Mixed,
+            15,
+            seed() + turn as u64,
+            |number| {
+                journal.mark(size << 32 | (before as u64 + number));
+            },
+        );
+        states.truncate(before);
+        states.extend(more);
+    }
+    store.close().unwrap();
+    Run {
+        image,
+        geometry,
+        states,
+        events: journal.events(),
+    }
+}
+
+/// Opens every memory that a cut of a growing run could have left.
+fn explore_growing(run: &Run, budget: u64) -> Result<file::Visited, String> {
+    let mut wrong = None;
+    let mut sizes = [0; SIZES.len()];
+    let states = LineStates::new(run.image.clone(), &run.events);
+    let visited = states.visit(budget, seed(), |left, mark| {
+        let (size, acknowledged) = (mark >> 32, mark & u64::from(u32::MAX));
+        let judged = size_of(left).and_then(|found| {
+            let place = SIZES.iter().position(|size| *size == found);
+            sizes[place.ok_or(format!("it has {found} bytes"))?] += 1;
+            match recover(file::geometry(left.len() as u64), &run.states, left)? {
+                there if there as u64 >= acknowledged && found >= size => Ok(()),
+                there => Err(format!("{there} are there, in {found} bytes")),
+            }
+        });
+        if let Err(error) = judged {
+            wrong.get_or_insert(format!("after {acknowledged}, {size} bytes: {error}"));
+        }
+    });
+    println!("{visited:?}, states by size: {sizes:?}");
+    wrong.map_or(Ok(visited), Err)
+}
+
+fn size_of(left: &[u8]) -> Result<u64, String> {
+    let geometry = file::geometry(left.len() as u64);
+    let memory = LineRecorder::new(left.to_vec(), LineJournal::new());
+    let medium = PmemMedium::over(memory, geometry, Access::ReadOnly);
+    let layout = medium
+        .map_err(|error| error.to_string())
+        .and_then(|medium| Layout::read(&medium).map_err(|error| error.to_string()))?;
+    Ok(layout.geometry.capacity)
+}
+
+#[test]
+fn every_legal_subset_of_lines_recovers_as_the_memory_grows() {
+    let run = run_growing(Fault::None);
+    explore_growing(&run, budget(60)).unwrap();
+    let harmless = |misuse: &Misuse| {
+        matches!(
+            misuse,
+            Misuse::IdleFence { .. } | Misuse::SecondWriteBack { .. }
+        )
+    };
+    assert!(misuses(&run).iter().all(harmless));
+}
+
+/// The control: a root that counts on a length comes first.
+#[test]
+fn a_root_before_its_length_is_caught() {
+    let mut run = run_growing(Fault::None);
+    let resized = |event: &LineEvent| matches!(event, LineEvent::Resize { .. });
+    let at = run.events.iter().position(resized).unwrap();
+    let length = run.events.remove(at);
+    let beyond = |event: &LineEvent| match event {
+        LineEvent::Store { at, .. } | LineEvent::Stream { at, .. } => *at as u64 >= SIZE,
+        _ => false,
+    };
+    let at = run.events.iter().position(beyond).unwrap();
+    run.events.insert(at, length);
+    let error = explore_growing(&run, budget(60)).expect_err("it went unseen");
+    println!("{error}");
+    assert!(error.contains("the medium only"), "{error}");
+}
+
+#[test]
+fn a_deleted_clwb_or_sfence_is_caught_as_the_memory_grows() {
+    for fault in [Fault::SomeWriteBacks, Fault::SomeFences] {
+        let caught = explore_growing(&run_growing(fault), budget(60));
+        println!("{fault:?}: {caught:?}");
+        assert!(caught.is_err(), "{fault:?} went unseen");
     }
 }
 

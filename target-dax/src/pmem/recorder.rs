@@ -44,6 +44,14 @@ pub enum LineEvent {
     },
     /// A fence.
     Fence,
+    /// The memory was made this long, durably: a call to the system, which is
+    /// cut as a whole or not at all in what it makes certain.
+    Resize {
+        /// From here on it holds the byte 0.
+        from: usize,
+        /// Its length.
+        to: usize,
+    },
     /// Set by the test: all that came before is acknowledged as durable.
     Mark(u64),
 }
@@ -161,12 +169,19 @@ impl Persist for LineRecorder {
         self.journal.tape().push(LineEvent::Fence);
         Ok(())
     }
+
+    fn resize(&mut self, from: usize, to: usize) -> io::Result<()> {
+        self.memory.truncate(from);
+        self.memory.resize(to, 0);
+        self.journal.tape().push(LineEvent::Resize { from, to });
+        Ok(())
+    }
 }
 
 /// A mistake in what a run did, whatever a power cut would have made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
-    /// A fence, or an acknowledgement, found a line that was stored to and
+    /// A fence, an acknowledgement or a new length found a line that was stored to and
     /// never written back.
     MissingWriteBack {
         /// The number of the event that found it.
@@ -182,7 +197,8 @@ pub enum Misuse {
         /// The line's address.
         line: usize,
     },
-    /// Something was acknowledged with no fence after the line's write-back.
+    /// Something was acknowledged, or the memory resized, with no fence after
+    /// the line's write-back.
     MissingFence {
         /// The number of the event.
         event: usize,
@@ -220,7 +236,8 @@ struct Word {
 /// newest that is certain: the one that was there when its line was last
 /// written back before a fence. A line that is not written back therefore stays
 /// uncertain for as long as the run lasts. What a cut between two fences leaves
-/// is among what one before the second leaves, so only those are visited.
+/// is among what one before the second leaves, so only those are visited. Where
+/// the memory becomes longer, the cut may come before, after, or half-way.
 ///
 /// ```
 /// use indelible_dax::pmem::{LineEvent, LineStates, Misuse};
@@ -294,7 +311,7 @@ impl<'e> LineStates<'e> {
                         }
                     }
                 }
-                LineEvent::Mark(_) => {
+                LineEvent::Mark(_) | LineEvent::Resize { .. } => {
                     found.extend(lines.iter().map(|(line, state)| match state {
                         LineState::Dirty => Misuse::MissingWriteBack { event, line: *line },
                         LineState::Flushed => Misuse::MissingFence { event, line: *line },
@@ -332,9 +349,37 @@ impl<'e> LineStates<'e> {
                     });
                     self.settle();
                 }
+                LineEvent::Resize { from, to } => {
+                    visited.epochs += 1;
+                    for image in self.resized(*from, *to) {
+                        self.image = image;
+                        self.visit_moment(budget, &mut random, &mut visited, |memory| {
+                            check(memory, mark);
+                        });
+                    }
+                    self.words.retain(|at, _| at < from);
+                }
             }
         }
         visited
+    }
+
+    /// What there may be while the memory gets another length, in the end with
+    /// that length.
+    fn resized(&self, from: usize, to: usize) -> [Vec<u8>; 4] {
+        let long = |begin: usize, len| {
+            let mut image = self.image.clone();
+            image.truncate(begin);
+            image.resize(len, 0);
+            image
+        };
+        let before = self.image.len();
+        [
+            self.image.clone(),
+            long(before, before.midpoint(to)),
+            long(before, to),
+            long(from, to),
+        ]
     }
 
     /// Adds what the words of a store hold then.
@@ -381,7 +426,7 @@ impl<'e> LineStates<'e> {
     ) {
         let pieces: Vec<Piece> = self
             .words
-            .iter()
+            .range(..self.image.len())
             .map(|(at, word)| Piece {
                 at: *at,
                 values: word.values.clone(),
