@@ -12,7 +12,8 @@ use indelible_dax::backup::{BackupError, BackupOptions};
 use indelible_dax::file::{self, MemoryFile, RawFile, Syncer};
 use indelible_dax::indelible::{Error, HashIndex};
 use indelible_dax::{
-    Access, Batch, FileError, FileMedium, ShardedOpenError, ShardedSetup, ShardedStore, SharedError,
+    Access, Batch, FileError, FileMedium, HostMemory, HostStore, ShardedOpenError, ShardedSetup,
+    ShardedStore, SharedError,
 };
 
 const SHARDS: usize = 3;
@@ -30,6 +31,8 @@ fn setup(shards: usize) -> (tempfile::TempDir, std::path::PathBuf) {
 enum Event {
     Write(usize, u64, Vec<u8>),
     Sync(usize),
+    /// From here on blank, and so long.
+    Resize(usize, u64, u64),
     /// So many transactions were acknowledged.
     Mark(u64),
 }
@@ -78,6 +81,12 @@ impl RawFile for Taped {
     fn sync_data(&mut self) -> io::Result<()> {
         Self::sync(self.shard, &self.tape, &self.syncs)
     }
+    fn resize(&mut self, from: u64, to: u64, blank: u8) -> io::Result<()> {
+        self.file.resize(from, to, blank)?;
+        let event = Event::Resize(self.shard, from, to);
+        self.tape.lock().unwrap().push(event);
+        Self::sync(self.shard, &self.tape, &self.syncs)
+    }
     fn syncer(&self) -> Option<Syncer> {
         let (shard, tape, syncs) = (self.shard, self.tape.clone(), self.syncs.clone());
         Some(Syncer::new(move || Self::sync(shard, &tape, &syncs)))
@@ -96,13 +105,15 @@ fn open(images: &[Vec<u8>]) -> World {
     let tape = Tape::default();
     let syncs: Vec<_> = images.iter().map(|_| Arc::default()).collect();
     let store = ShardedStore::open_with(|shard| {
+        let image = images[shard].clone();
+        let geometry = file::geometry(image.len() as u64);
         let raw = Taped {
             shard,
-            file: MemoryFile::new(images[shard].clone()),
+            file: MemoryFile::new(image),
             tape: tape.clone(),
             syncs: Arc::clone(&syncs[shard]),
         };
-        FileMedium::over(raw, file::geometry(SIZE), Access::ReadWrite)
+        FileMedium::over(raw, geometry, Access::ReadWrite)
     });
     World { store, tape, syncs }
 }
@@ -344,10 +355,16 @@ fn left(
     let mut certain = images.to_vec();
     let mut open: Vec<Vec<(usize, Vec<u8>)>> = vec![Vec::new(); images.len()];
     let mut mark = 0;
+    let mut longer = vec![None; images.len()];
     for event in events {
         match event {
+            Event::Resize(shard, from, to) => longer[*shard] = Some((*from, *to)),
             Event::Write(shard, at, bytes) => open[*shard].push((*at as usize, bytes.clone())),
             Event::Sync(shard) => {
+                if let Some((from, to)) = longer[*shard].take() {
+                    certain[*shard].truncate(from as usize);
+                    certain[*shard].resize(to as usize, 0);
+                }
                 for (at, bytes) in open[*shard].drain(..) {
                     certain[*shard][at..at + bytes.len()].copy_from_slice(&bytes);
                 }
@@ -356,6 +373,12 @@ fn left(
         }
     }
     for (shard, writes) in open.into_iter().enumerate() {
+        // The new length, or half of what is added to it.
+        if let Some((_, to)) = longer[shard] {
+            let half = certain[shard].len().midpoint(to as usize);
+            let len = if choose(shard) { to as usize } else { half };
+            certain[shard].resize(len, 0);
+        }
         for (at, bytes) in writes {
             let mut done = 0;
             while done < bytes.len() {
@@ -402,6 +425,96 @@ fn power_cuts_leave_all_of_a_transaction_or_nothing_in_any_shard() {
         }
     }
     println!("{} events, {states} states", events.len());
+}
+
+/// A cut as the shards grow, in one of them or between two, leaves a store that
+/// opens, works, and can go on growing.
+#[test]
+fn a_store_whose_shards_grow_is_whole_wherever_power_fails() {
+    let grown = SIZE + (256 << 10);
+    let images = images(SHARDS);
+    let world = open(&images);
+    let store = world.store.unwrap();
+    let mark = |number: u64| world.tape.lock().unwrap().push(Event::Mark(number));
+    store.commit(&everywhere(&1u64.to_le_bytes())).unwrap();
+    mark(1);
+    let begin = world.tape.lock().unwrap().len();
+    store.grow(grown).unwrap();
+    let end = world.tape.lock().unwrap().len();
+    assert_eq!(store.sizes().unwrap(), [grown; SHARDS]);
+    store.commit(&everywhere(&2u64.to_le_bytes())).unwrap();
+    mark(2);
+    let events = world.tape.lock().unwrap().clone();
+    let mut found = BTreeMap::<Vec<bool>, u32>::new();
+    for cut in begin..=events.len() {
+        for choice in 0..1 << SHARDS {
+            let choose = |shard: usize| choice >> shard & 1 == 1;
+            let (left, acknowledged) = left(&images, &events[..cut], choose);
+            check(&left, acknowledged, true);
+            let store = open(&left).store.unwrap();
+            let sizes = store.sizes().unwrap();
+            assert!(sizes.iter().all(|size| [SIZE, grown].contains(size)));
+            if cut >= end {
+                assert_eq!(sizes, [grown; SHARDS], "cut {cut} of {end}");
+            }
+            *found
+                .entry(sizes.iter().map(|size| *size > SIZE).collect())
+                .or_default() += 1;
+            if sizes != [grown; SHARDS] {
+                store.grow(grown).unwrap();
+            }
+            assert_eq!(store.sizes().unwrap(), [grown; SHARDS]);
+            store.commit(&everywhere(&3u64.to_le_bytes())).unwrap();
+            let values = store.get_all(&[b"key 0", b"key 8"]).unwrap();
+            assert!(
+                values
+                    .iter()
+                    .all(|it| it.as_deref() == Some(&3u64.to_le_bytes()))
+            );
+        }
+    }
+    println!("{} events, which had grown: {found:?}", events.len());
+    // None, each number of them, in order; never one before another.
+    assert_eq!(found.len(), SHARDS + 1);
+}
+
+#[test]
+fn shards_grow_or_say_why_not() {
+    let (_folder, path) = setup(2);
+    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+    store.put(b"key", b"value").unwrap();
+    let mut refusals = Vec::new();
+    for size in [SIZE, SIZE + 1, 1 << 50] {
+        let error = store.grow(size).unwrap_err();
+        assert!(matches!(error.store(), Some(Error::Geometry(_))), "{error}");
+        refusals.push(error.to_string());
+    }
+    println!("{refusals:?}");
+    assert_eq!(store.sizes().unwrap(), [SIZE; 2]);
+    // Two threads at once: the later one finds that none is smaller.
+    let results: Vec<_> = thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(|| store.grow(SIZE * 3 / 2)));
+        threads.map(|thread| thread.join().unwrap()).into()
+    });
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    // Each takes more than it had room for, some of it from elsewhere.
+    let value = vec![7; 10_000];
+    for number in 0..180u64 {
+        store.put(&number.to_le_bytes(), &value).unwrap();
+    }
+    store.close().unwrap();
+    assert!(matches!(store.grow(SIZE * 2), Err(SharedError::Closed)));
+    // A file at a time, closed: the store does not mind.
+    let memory = HostMemory::new();
+    let mut one: HostStore = HostStore::open(path.join("shard.00001"), &memory).unwrap();
+    one.grow(SIZE * 2).unwrap();
+    one.close().unwrap();
+    let store: ShardedStore = ShardedStore::open(&path).unwrap();
+    assert_eq!(store.sizes().unwrap(), [SIZE * 3 / 2, SIZE * 2]);
+    store.grow(SIZE * 2).unwrap();
+    assert_eq!(store.sizes().unwrap(), [SIZE * 2; 2]);
+    assert_eq!(store.len().unwrap(), 181);
+    assert_eq!(store.get(&7u64.to_le_bytes()).unwrap(), Some(value));
 }
 
 /// What is there after a power cut, and after a second opening.

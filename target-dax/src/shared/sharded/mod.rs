@@ -26,6 +26,7 @@
 
 mod backup;
 mod commit;
+mod grow;
 mod intent;
 mod marks;
 mod open;
@@ -80,6 +81,8 @@ struct Shards<I: HostIndex<'static>, M: HostMedium> {
     shards: Vec<SharedStore<I, M>>,
     /// Of each shard, for who leads it.
     marks: Vec<Mutex<Marks>>,
+    /// For who makes the shards longer.
+    growing: Mutex<()>,
 }
 
 impl<I: HostIndex<'static>, M: HostMedium> Clone for ShardedStore<I, M> {

@@ -29,6 +29,7 @@ const SHARDS_MAX: usize = 1 << 16;
 pub struct ShardedSetup {
     shards: usize,
     size: u64,
+    grows_to: u64,
     intents: Option<u64>,
 }
 
@@ -40,8 +41,17 @@ impl ShardedSetup {
         Self {
             shards,
             size,
+            grows_to: 0,
             intents: None,
         }
+    }
+
+    /// Chooses segments that are long enough for each shard to grow to `size`
+    /// bytes ([`ShardedStore::grow`]).
+    #[must_use]
+    pub fn grows_to(mut self, size: u64) -> Self {
+        self.grows_to = size;
+        self
     }
 
     /// The longest transaction over several shards, in bytes: keys and values,
@@ -70,6 +80,7 @@ impl ShardedSetup {
         for shard in 0..self.shards {
             let intents = self.intents.unwrap_or((self.size / 16).max(64 << 10));
             let setup = Setup::new(self.size)
+                .grows_to(self.grows_to)
                 .logs(&[intents, marks::capacity(self.shards)])
                 .id(id(set, self.shards, shard));
             if let Err(error) = setup.create(shard_path(folder, shard)) {
@@ -211,6 +222,7 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
         let shards = Shards {
             marks: shards.iter().map(|_| Mutex::default()).collect(),
             shards,
+            growing: Mutex::default(),
         };
         for shard in 0..shards.shards.len() {
             let read = shards.read_marks(shard);
