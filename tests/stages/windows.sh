@@ -8,7 +8,8 @@ need_std x86_64-pc-windows-gnu
 
 name=x86_64-pc-windows-gnu
 folder=$target/windows
-mkdir -p "$folder/system"
+# The server makes no prefix of its own.
+mkdir -p "$folder/system" "$folder/prefix"
 wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
 export WINEPREFIX=$folder/prefix WINEDEBUG=-all
 
