@@ -122,6 +122,7 @@ impl<'a> HashIndex<'a> {
     }
 
     /// Goes on to the first slot that is as wanted in the bits of `mask`.
+    #[inline]
     fn run(&self, walk: &mut Walk, mask: u64) -> Stop {
         loop {
             let Some(&word) = self.slots.get(walk.at) else {
@@ -142,6 +143,7 @@ impl<'a> HashIndex<'a> {
     }
 
     /// Where the entry lies, or where it would have to.
+    #[inline]
     fn look<E>(
         &self,
         probe: &Probe,
@@ -256,6 +258,7 @@ impl Index for HashIndex<'_> {
         self.len = 0;
     }
 
+    #[inline]
     fn find<E>(
         &self,
         probe: &Probe,

@@ -46,6 +46,7 @@ impl<I: Index> Index for Saving<I> {
         self.0.clear();
     }
 
+    #[inline]
     fn find<E>(
         &self,
         probe: &Probe,

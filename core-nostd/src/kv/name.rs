@@ -71,6 +71,15 @@ impl<'k> Name<'k> {
         Name { committed, ..self }
     }
 
+    /// Whether it stands for the entry before the open transaction.
+    #[inline]
+    fn is_committed(&self) -> bool {
+        #[cfg(feature = "prepare")]
+        return self.committed;
+        #[cfg(not(feature = "prepare"))]
+        false
+    }
+
     /// The name of the same key's list.
     pub(crate) fn list_of(&self) -> Self {
         let class = Class::List;
@@ -327,6 +336,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// The newest record of a name, its content not yet checked. An answer
     /// that unattributed damage may hide a newer one of is withheld.
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn locate(&self, name: &Name<'_>) -> Result<Option<Frame>, Fault<M::Error>> {
         let found = self.find(name)?;
         if !self.damages.is_empty() {
@@ -335,12 +346,48 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         Ok(found)
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Frame>, Fault<M::Error>> {
         self.find_by(name, &self.probe(name))
     }
 
     /// As [`Store::find`], by the probe of the name.
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn find_by(
+        &self,
+        name: &Name<'_>,
+        probe: &Probe,
+    ) -> Result<Option<Frame>, Fault<M::Error>> {
+        match self.find_lent(name, probe) {
+            Some(found) => Ok(found),
+            None => self.find_compared(name, probe),
+        }
+    }
+
+    /// The quick way to most items, on media that lend: the entry with the
+    /// key's hash, whose record is nearly always the key's. `None` where a
+    /// longer look is needed.
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    fn find_lent(&self, name: &Name<'_>, probe: &Probe) -> Option<Option<Frame>> {
+        let lends = self.device.borrow(0, 0, 1).is_some();
+        let moved = name.is_committed() && self.group.open;
+        if I::ORDERED || !lends || moved || self.astray || name.class != Class::Item {
+            return None;
+        }
+        let same = &mut |_| Ok::<_, Fault<M::Error>>(Ordering::Equal);
+        let Some(loc) = self.index.find(probe, same).ok()? else {
+            return Some(None);
+        };
+        let place = self.table.place(&self.device, loc);
+        self.device.quick(place, name.key, name.trust).map(Some)
+    }
+
+    /// As [`Store::find_by`], the keys of records compared by the index.
+    #[inline(never)]
+    fn find_compared(
         &self,
         name: &Name<'_>,
         probe: &Probe,
@@ -351,7 +398,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let (device, table) = (&self.device, &self.table);
         let mut matched = None;
         let found = self.index.find(probe, &mut |loc| {
-            if name.class == Class::Item {
+            if (I::ORDERED || name.is_committed()) && name.class == Class::Item {
                 matched = device.quick(table.place(device, loc), name.key, name.trust);
                 if matched.is_some() {
                     return Ok(Ordering::Equal);
