@@ -274,7 +274,12 @@ impl AnyMedium {
         }
         // As a file first: written whole by calls, so that its extents are
         // there and no store into the mapping has to wait for one.
-        let created = FileMedium::create(path, geometry)?;
+        let created = FileMedium::create_in(path, geometry, |_file| {
+            #[cfg(target_os = "linux")]
+            if choice == MediumChoice::Volatile {
+                pmem::prefer_large(_file, geometry.capacity);
+            }
+        })?;
         #[cfg(any(target_os = "linux", windows))]
         if choice != MediumChoice::File && (choice != MediumChoice::Auto || pmem::holds(geometry)) {
             drop(created);

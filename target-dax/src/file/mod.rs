@@ -59,7 +59,7 @@ mod pending;
 mod raw;
 mod recorder;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -197,7 +197,15 @@ impl FileMedium {
     /// assert!(FileMedium::create(&path, file::geometry(1 << 20)).is_err());
     /// ```
     pub fn create(path: impl AsRef<Path>, geometry: Geometry) -> Result<Self, FileError> {
-        let path = path.as_ref();
+        Self::create_in(path.as_ref(), geometry, |_| ())
+    }
+
+    /// As [`FileMedium::create`]; the file, still empty, is shown to `prepare`.
+    pub(crate) fn create_in(
+        path: &Path,
+        geometry: Geometry,
+        prepare: impl FnOnce(&File),
+    ) -> Result<Self, FileError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -207,6 +215,7 @@ impl FileMedium {
                 io::ErrorKind::AlreadyExists => FileError::Exists,
                 _ => FileError::io(Operation::Create, 0, source),
             })?;
+        prepare(&file);
         let filled = OsFile::locked(file, Access::ReadWrite).and_then(|raw| {
             raw.allocate(geometry.capacity, geometry.blank)?;
             sync_folder_of(path)?;

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use super::probed::Probed;
 use super::processor::Processor;
 use super::{Persist, WriteBack, refused, size_of, words};
 use crate::MediumKind;
-use crate::file::{Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
+use crate::file::{Access, FileError, NotDax, Operation, OsFile, RawFile, Reads, write_all_at};
+
+/// A large page of x86-64, and of most others.
+const LARGE: usize = 2 << 20;
 
 /// Alignment of DAX devices that do not say theirs.
 const DEVICE_ALIGN: u64 = 2 << 20;
@@ -38,6 +41,8 @@ pub struct Mapping {
 struct Region {
     begin: NonNull<u8>,
     len: usize,
+    /// All that is to be unmapped: the pages and what aligns them.
+    taken: (NonNull<u8>, usize),
 }
 
 // SAFETY: a `Region` owns its mapping, which any thread may read, write and
@@ -47,27 +52,81 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
+    /// Maps a file from its beginning, aligned so that large pages fit.
     fn map(file: &File, len: usize, access: Access, flags: MapFlags) -> Result<Self, Errno> {
         let protection = match access {
             Access::ReadWrite => ProtFlags::READ | ProtFlags::WRITE,
             Access::ReadOnly => ProtFlags::READ,
         };
+        let spare = if len < LARGE { 0 } else { LARGE };
+        let total = len.checked_add(spare).ok_or(Errno::NOMEM)?;
         let anywhere: *mut c_void = std::ptr::null_mut();
         // SAFETY: a new mapping at an address that the system chooses takes
         // nothing away from anyone.
-        let begin = unsafe { mmap(anywhere, len, protection, flags, file, 0)? };
-        let begin = NonNull::new(begin.cast()).ok_or(Errno::NOMEM)?;
-        Ok(Self { begin, len })
+        let taken =
+            unsafe { mmap_anonymous(anywhere, total, ProtFlags::empty(), MapFlags::PRIVATE)? };
+        let taken = NonNull::new(taken.cast::<u8>()).ok_or(Errno::NOMEM)?;
+        let skip = taken.align_offset(LARGE).min(spare);
+        // From here on it is unmapped if anything fails.
+        let region = Self {
+            // SAFETY: `skip` and `len` bytes together are in what was taken.
+            begin: unsafe { taken.add(skip) },
+            len,
+            taken: (taken, total),
+        };
+        let begin = region.begin.as_ptr().cast();
+        // SAFETY: it takes the place of a part of what was taken above, which
+        // nobody else knows of.
+        unsafe { mmap(begin, len, protection, flags | MapFlags::FIXED, file, 0)? };
+        Ok(region)
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
+        let (taken, total) = self.taken;
         // SAFETY: these are what `mmap` was asked for and gave back, and no
         // borrow of the memory outlives `self`. A failure leaves the mapping
         // in place, which harms nobody.
-        let _ = unsafe { munmap(self.begin.as_ptr().cast(), self.len) };
+        let _ = unsafe { munmap(taken.as_ptr().cast(), total) };
     }
+}
+
+/// Has a new, empty file lie in large pages, where it lies in memory and the
+/// system can: then a jump waits for memory once and not twice, and pages need
+/// not be mapped one by one, which takes longer than what is stored in them. A
+/// wish: whatever fails changes nothing but the speed.
+pub(crate) fn prefer_large(file: &File, size: u64) {
+    /// Not every C library names it.
+    const MADV_COLLAPSE: libc::c_int = 25;
+
+    let whole = size / LARGE as u64 * LARGE as u64;
+    let (Ok(len), true) = (usize::try_from(whole), whole > 0 && is_memory(file)) else {
+        return;
+    };
+    if file.set_len(size).is_err() {
+        return;
+    }
+    // Only what has a page already becomes a large one; the rest of it costs
+    // less than if it had been there.
+    for at in (0..whole).step_by(LARGE) {
+        if write_all_at(file, at, &[0]).is_err() {
+            return;
+        }
+    }
+    if let Ok(region) = Region::map(file, len, Access::ReadWrite, MapFlags::SHARED) {
+        // SAFETY: whole pages, mapped above; the advice does not change what
+        // they hold.
+        unsafe { libc::madvise(region.begin.as_ptr().cast(), len, MADV_COLLAPSE) };
+    }
+}
+
+/// Whether a file lies in memory, which is lost with the power.
+fn is_memory(file: &File) -> bool {
+    /// `TMPFS_MAGIC`. The field has another type on each platform.
+    const TMPFS: i128 = 0x0102_1994;
+
+    rustix::fs::fstatfs(file).is_ok_and(|about| i128::from(about.f_type) == TMPFS)
 }
 
 impl Mapping {
@@ -358,19 +417,9 @@ impl Persist for Mapping {
 
 /// What the system meant when it refused to map a file with `MAP_SYNC`.
 fn why_refused(file: &File, error: Errno) -> FileError {
-    /// `TMPFS_MAGIC`. The field has another type on each platform.
-    const TMPFS: i128 = 0x0102_1994;
-
     let why = match error {
-        Errno::OPNOTSUPP => {
-            let memory =
-                rustix::fs::fstatfs(file).is_ok_and(|about| i128::from(about.f_type) == TMPFS);
-            if memory {
-                NotDax::Memory
-            } else {
-                NotDax::FileSystem
-            }
-        }
+        Errno::OPNOTSUPP if is_memory(file) => NotDax::Memory,
+        Errno::OPNOTSUPP => NotDax::FileSystem,
         Errno::INVAL => NotDax::Kernel,
         other => return FileError::io(Operation::Open, 0, other.into()),
     };

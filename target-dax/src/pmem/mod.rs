@@ -93,7 +93,7 @@ use lines::Open;
 #[cfg(target_os = "linux")]
 pub use mapping::Mapping;
 #[cfg(target_os = "linux")]
-pub(crate) use mapping::device;
+pub(crate) use mapping::{device, prefer_large};
 pub use persist::Persist;
 #[cfg(target_os = "linux")]
 pub use processor::WriteBack;
