@@ -1135,6 +1135,15 @@ impl Writer {
         }
     }
 
+    /// Starts at another unit boundary.
+    pub(crate) fn restart(&mut self, segment: u32, at: u32) {
+        self.segment = segment;
+        self.at = at;
+        self.fill = 0;
+        self.blank_words = 0;
+        self.summed = 0;
+    }
+
     /// As [`Writer::new`], for a frame whose checksum starts from `salt`.
     fn summing(segment: u32, at: u32, salt: u32) -> Self {
         Writer {

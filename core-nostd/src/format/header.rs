@@ -131,7 +131,9 @@ pub(crate) fn decode(bytes: &[u8; HEADER as usize]) -> Parsed {
     let difference = summed(&bytes) ^ u32_at(&bytes, field::CRC);
     let mut healed = false;
     if difference != 0 {
-        if !heal(&mut bytes, difference) {
+        // Mostly there is none, and to look for the bit takes long.
+        let foreign = u32_at(&bytes, field::MAGIC) ^ MAGIC;
+        if foreign.count_ones() > 1 || !heal(&mut bytes, difference) {
             return Parsed::None;
         }
         healed = true;

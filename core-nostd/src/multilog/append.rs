@@ -40,15 +40,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         last: bool,
     ) -> Result<u64, Fault<M::Error>> {
         self.may_stage(last)?;
-        let state = *self.log(log)?;
+        let state = self.log(log)?;
         let position = state.staged.tail;
         let needed = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let available = state.capacity.minus(position.minus(state.committed.head));
+        if needed <= available && state.broken {
+            return Err(Fault::at(corrupt_log(log), self.tail_address(state)));
+        }
         if needed > available {
             return Err(self.device.refuse(What::LogFull, log, (needed, available)));
-        }
-        if state.broken {
-            return Err(Fault::at(corrupt_log(log), self.tail_address(&state)));
         }
         let frame = self
             .body_frame_len(Kind::LogWide, 22)
@@ -64,10 +64,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !self.fits(frame.plus(self.body_frame_len(Kind::Meta, 16))) {
             self.succeed()?;
         }
-        match self.append_bytes(log, data) {
-            Ok((mark, remainder, blanks)) => {
-                self.tell_append(log, mark, remainder, blanks, last)?
-            }
+        let mut writer = Writer::new(0, 0);
+        match self.append_bytes(log, data, &mut writer) {
+            Ok((mark, blanks)) => self.tell_append(log, mark, &writer, blanks, last)?,
             Err(error) => {
                 self.spoil(log);
                 return Err(error);
@@ -89,23 +88,24 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         shape.address(self.log_segment(state, n), shape.log_offset(within))
     }
 
-    /// Writes the whole units of an append; returns the new mark, what does
-    /// not fill a unit, and the blank words written.
+    /// Writes the whole units of an append, and leaves what does not fill one
+    /// in `writer`; returns the new mark and the blank words written.
     fn append_bytes(
         &mut self,
         log: usize,
         mut data: &[u8],
-    ) -> Result<(Mark, Writer, u32), Fault<M::Error>> {
+        writer: &mut Writer,
+    ) -> Result<(Mark, u32), Fault<M::Error>> {
         let shape = self.device.shape;
         let mut mark = self.log(log)?.staged;
+        let (mut n, mut within) = split(&shape, mark.tail);
         let mut blanks = 0u32;
-        let mut writer = self.resume(log, &mark)?;
+        self.resume(log, &mark, (n, within), writer)?;
         while !data.is_empty() {
-            let (n, within) = split(&shape, mark.tail);
             if within == 0 {
                 blanks = blanks.plus(writer.blank_words());
                 let segment = self.open_log_segment(log, n)?;
-                writer = Writer::new(segment, shape.start);
+                writer.restart(segment, shape.start);
             }
             let (first, len) = shape.log_block(within);
             if within == first {
@@ -116,6 +116,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             mark.sum = self.device.medium.crc32c(mark.sum, now);
             writer.push(&mut self.device, now)?;
             mark.tail = mark.tail.plus(u64::try_from(now.len()).unwrap_or(0));
+            within = within.plus(u32::try_from(now.len()).unwrap_or(0));
             if now.len() == room {
                 let tail = usize::try_from(shape.block_tail).unwrap_or(4);
                 let mut bytes = [0u8; 8];
@@ -123,6 +124,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 place(&mut bytes, 4, &(!mark.sum).to_le_bytes());
                 writer.push(&mut self.device, bytes.get(..tail).unwrap_or(&[]))?;
                 writer.drain(&mut self.device)?;
+                if within == shape.log_payload {
+                    (n, within) = (n.plus(1), 0);
+                }
             }
             data = later;
         }
@@ -130,26 +134,31 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         blanks = blanks.plus(writer.blank_words());
         mark.short = false;
         mark.flip = None;
-        Ok((mark, writer, blanks))
+        Ok((mark, blanks))
     }
 
-    /// A writer at a log's tail, holding the remainder.
-    fn resume(&mut self, log: usize, mark: &Mark) -> Result<Writer, Fault<M::Error>> {
+    /// Starts a writer at a log's tail, which is byte `within` of the log's
+    /// segment `n`, with the remainder in it.
+    fn resume(
+        &mut self,
+        log: usize,
+        mark: &Mark,
+        (n, within): (u32, u32),
+        writer: &mut Writer,
+    ) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
-        let state = *self.log(log)?;
-        let (n, within) = split(&shape, mark.tail);
-        let segment = self.log_segment(&state, n);
-        let remainder = remainder_len(&shape, mark.tail);
-        let mut writer = Writer::new(segment, shape.log_offset(within).minus(remainder));
-        let mut bytes = [0u8; WRITE_UNIT_MAX as usize];
-        let len = usize::try_from(remainder).unwrap_or(0);
-        if let Some(bytes) = bytes.get_mut(..len)
-            && len > 0
-        {
+        let segment = self.log_segment(self.log(log)?, n);
+        let at = shape.log_offset(within);
+        let remainder = at & shape.unit.wrapping_sub(1);
+        writer.restart(segment, at.minus(remainder));
+        if remainder > 0 {
+            let mut bytes = [0u8; WRITE_UNIT_MAX as usize];
+            let len = usize::try_from(remainder).unwrap_or(0);
+            let bytes = bytes.get_mut(..len).unwrap_or_default();
             self.device.read_remainder(mark, bytes)?;
             writer.push(&mut self.device, bytes)?;
         }
-        Ok(writer)
+        Ok(())
     }
 
     /// Takes a segment for a log's number `n`, and says so in the group.
@@ -185,7 +194,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         log: usize,
         mut mark: Mark,
-        writer: Writer,
+        writer: &Writer,
         blanks: u32,
         last: bool,
     ) -> Result<(), Fault<M::Error>> {

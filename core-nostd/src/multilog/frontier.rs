@@ -18,11 +18,14 @@ use crate::store::Store;
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Makes sure that a log's tail can be written behind.
     pub(crate) fn clear_frontier(&mut self, log: usize) -> Result<(), Fault<M::Error>> {
+        if self.log(log)?.frontier == Frontier::Known {
+            return Ok(());
+        }
         let state = *self.log(log)?;
         let shape = self.device.shape;
         let (n, within) = split(&shape, state.staged.tail);
         let needed = match state.frontier {
-            Frontier::Known => return Ok(()),
+            Frontier::Known => false,
             _ if within == 0 => false,
             Frontier::Copy => true,
             Frontier::Verify => {

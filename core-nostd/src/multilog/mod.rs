@@ -239,6 +239,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let Some(state) = self.logs.get(log).copied() else {
             return;
         };
+        if state.committed.head == before {
+            return;
+        }
         let (n, _) = split(&shape, before);
         let (end, _) = split(&shape, state.committed.head);
         // The ring knows no more of them, whatever an image says.
