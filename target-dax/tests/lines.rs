@@ -272,15 +272,9 @@ fn run_growing(fault: Fault) -> Run {
             store.grow(size).unwrap();
             journal.mark(size << 32 | before as u64);
         }
-        let more = work_on(
-            &mut store,
-            Work::Mixed,
-            15,
-            seed() + turn as u64,
-            |number| {
-                journal.mark(size << 32 | (before as u64 + number));
-            },
-        );
+        let more = work_on(&mut store, Work::Mixed, 15, seed + turn as u64, |number| {
+            journal.mark(size << 32 | (before as u64 + number));
+        });
         states.truncate(before);
         states.extend(more);
     }
