@@ -48,12 +48,14 @@
 //! The size of the file is checked when it is opened and must not shrink
 //! after. Mapped reads ([`Reads::Mapped`], 25 times as fast as `pread`) raise
 //! `SIGBUS` where another program truncates the file against its lock, or
-//! where the disk cannot read a page. [`Reads::Positioned`] turns both into
-//! errors; the `indelible` command uses it wherever it looks at a store that
-//! may be damaged.
+//! where the disk cannot read a page. [`Reads::Positioned`] does not: what is cut
+//! off is an error then, and a page that cannot be read is damage, shown to the
+//! core as bytes that are no record's. The `indelible` command uses it wherever
+//! it looks at a store that may be damaged.
 
 mod blanks;
 mod error;
+mod lost;
 mod memory;
 mod pending;
 mod raw;
@@ -74,6 +76,7 @@ pub(crate) use recorder::{Piece, visit_pieces};
 
 use crate::backup::Tracker;
 use blanks::Blanks;
+pub(crate) use lost::Lost;
 use pending::Pending;
 pub(crate) use raw::{no_room, reserve_room, sync_folder_of, write_all_at};
 
@@ -175,6 +178,7 @@ pub struct FileMedium<F: RawFile = OsFile> {
     /// Whether a flush was begun that has not ended.
     flushing: bool,
     poisoned: bool,
+    lost: Lost,
     tracker: Tracker,
 }
 
@@ -281,6 +285,7 @@ impl<F: RawFile> FileMedium<F> {
             blanks: Blanks::default(),
             flushing: false,
             poisoned: false,
+            lost: Lost::default(),
             tracker: Tracker::default(),
         };
         medium.adopt(geometry)?;
@@ -523,6 +528,7 @@ impl<F: RawFile> FileMedium<F> {
             self.put(at + done, &blanks[..n as usize])?;
             done += n;
         }
+        self.lost.erased(at, len);
         Ok(())
     }
 }
@@ -542,10 +548,13 @@ impl<F: RawFile> Medium for FileMedium<F> {
         });
         match mapped {
             Some(bytes) => buf.copy_from_slice(bytes),
-            None => self
-                .raw
-                .read_at(at, buf)
-                .map_err(|source| FileError::io(Operation::Read, at, source))?,
+            None => {
+                let blank = self.geometry.blank;
+                let fetch = |at, buf: &mut [u8]| self.raw.read_at(at, buf);
+                self.lost
+                    .read(at, buf, blank, fetch)
+                    .map_err(|source| FileError::io(Operation::Read, at, source))?;
+            }
         }
         self.pending.overlay(at, buf);
         Ok(())

@@ -44,8 +44,9 @@
 //! the lock, raises `SIGBUS` when it is touched. Before a file's memory is first
 //! touched through the mapping it is read once with `pread`, 32 KiB at a time,
 //! where both are errors; of a window that fails only the pages that fail are
-//! lost. So recovery and checks meet old poison as an error that is contained
-//! like any damage, and erasing a page clears it.
+//! lost. The core is shown bytes there that are no record's. So recovery and
+//! checks meet old poison as damage, contained like any other, and erasing a page
+//! clears it.
 //!
 //! What cannot be made sound, and is not attempted: poison that appears, or a
 //! file that is cut, while a store is open, and all poison on a DAX device, for
@@ -86,7 +87,7 @@ use std::path::Path;
 use indelible::{Geometry, Medium, Order};
 
 use crate::backup::Tracker;
-use crate::file::{self, Access, FileError, NotDax, Operation, OsFile, RawFile, Reads};
+use crate::file::{self, Access, FileError, Lost, NotDax, Operation, OsFile, RawFile, Reads};
 use crate::{HostMedium, MediumKind, sum};
 use lines::Open;
 
@@ -131,6 +132,7 @@ pub struct PmemMedium<P: Persist = Mapping> {
     /// Why nothing is written any more: a fence failed. `access` is for
     /// reading only then, so that writes have one thing to look at.
     poisoned: bool,
+    lost: Lost,
     tracker: Tracker,
 }
 
@@ -268,6 +270,7 @@ impl<P: Persist> PmemMedium<P> {
             open,
             outstanding: false,
             poisoned: false,
+            lost: Lost::default(),
             tracker: Tracker::default(),
         }
     }
@@ -405,14 +408,16 @@ impl<P: Persist> Medium for PmemMedium<P> {
     #[inline]
     fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), FileError> {
         self.check_range(at, buf.len() as u64)?;
-        self.memory
-            .read(at as usize, buf)
+        let fetch = |at, buf: &mut [u8]| self.memory.read(at as usize, buf);
+        self.lost
+            .read(at, buf, self.geometry.blank, fetch)
             .map_err(|source| FileError::io(Operation::Read, at, source))
     }
 
     #[inline]
     fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
-        if at.checked_add(len as u64)? > self.geometry.capacity {
+        if at.checked_add(len as u64)? > self.geometry.capacity || self.lost.any_in(at, len as u64)
+        {
             return None;
         }
         self.memory.borrow(at as usize, len)
@@ -439,6 +444,7 @@ impl<P: Persist> Medium for PmemMedium<P> {
         self.memory
             .revive(begin, len)
             .map_err(|source| FileError::io(Operation::Write, at, source))?;
+        self.lost.erased(at, len as u64);
         if !self.memory.trusts_blanks() || !self.is_blank(begin, len)? {
             for at in (begin..begin + len).step_by(BLANK_CHUNK) {
                 self.memory.stream(at, &BLANK);
