@@ -23,6 +23,25 @@ struct Machine {
     said: Vec<String>,
 }
 
+/// What a machine said last of its commits and of its store's size, if it did.
+struct Acknowledged {
+    commit: Option<u64>,
+    size: Option<u64>,
+    /// Whether it was growing.
+    growing: bool,
+}
+
+/// What became of a run of kills.
+struct Tally {
+    commits: u64,
+    /// Kills after which something acknowledged was gone.
+    lost: u64,
+    /// Kills that hit a growth.
+    growing: u64,
+    /// The store's size at first and in the end.
+    sizes: (u64, u64),
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -110,9 +129,9 @@ impl Machine {
         ))
     }
 
-    /// Kills the machine after so long and returns the last number that it
-    /// acknowledged: what it had printed before it was dead counts.
-    fn kill_after(mut self, time: Duration) -> Outcome<Option<u64>> {
+    /// Kills the machine after so long and returns what it acknowledged last:
+    /// what it had printed before it was dead counts.
+    fn kill_after(mut self, time: Duration) -> Outcome<Acknowledged> {
         let at = Instant::now() + time;
         while self.line(at).is_some() {}
         self.qemu.kill().map_err(|error| error.to_string())?;
@@ -132,10 +151,16 @@ impl Machine {
         {
             return Err(self.said.join("\n"));
         }
-        let numbers = self.said[..whole].iter().rev();
-        Ok(numbers
-            .filter_map(|line| line.strip_prefix("ACK ")?.strip_suffix('.')?.parse().ok())
-            .next())
+        let last = |word: &str| {
+            let mut lines = self.said[..whole].iter().rev();
+            lines.find_map(|line| line.strip_prefix(word)?.strip_suffix('.')?.parse().ok())
+        };
+        let size = last("GREW ");
+        Ok(Acknowledged {
+            commit: last("ACK "),
+            size,
+            growing: last("GROWING ").is_some_and(|begun| Some(begun) != size),
+        })
     }
 }
 
@@ -155,12 +180,12 @@ fn number(text: &str) -> Outcome<u64> {
     text.parse().map_err(|error| format!("'{text}': {error}"))
 }
 
-/// Runs the adapter's own tests inside.
-fn tests(folder: &Path) -> Outcome {
-    let mut machine = Machine::boot(folder, "tests")?;
+/// Runs what is not to be killed, and prints what it says up to a word.
+fn through(folder: &Path, work: &str, word: &str) -> Outcome {
+    let mut machine = Machine::boot(folder, work)?;
     let until = Instant::now() + SILENCE;
     while let Some(line) = machine.line(until) {
-        if line.starts_with("PASSED") {
+        if line.starts_with(word) {
             return Ok(());
         }
         println!("  {line}");
@@ -168,33 +193,32 @@ fn tests(folder: &Path) -> Outcome {
             break;
         }
     }
-    Err("the adapter's tests failed".to_string())
+    Err(format!("{work} failed"))
 }
 
-/// Kills the machine over and over; returns how many commits were made and the
-/// kills after which acknowledged ones were gone.
-fn kills(folder: &Path, work: &str, count: u64, random: &mut u64) -> Outcome<(u64, u64)> {
-    let (mut acknowledged, mut lost) = (0, 0);
+/// Kills the machine over and over.
+fn kills(folder: &Path, work: &str, count: u64, random: &mut u64) -> Outcome<Tally> {
+    let (mut acknowledged, mut grown, mut first, mut lost, mut growing) = (0, 0, 0, 0, 0);
     for kill in 0..=count {
         let mut machine = Machine::boot(folder, work)?;
         let found = machine.expect("FOUND")?;
+        let size = number(&machine.expect("SIZE")?)?;
         if kill == 0 {
             println!("  {work}: {}", machine.expect("ON")?);
+            first = size;
         }
         let found = match found.as_str() {
             "nothing" => 0,
             text => number(text)?,
         };
         if kill > 0 {
-            let verdict = if found < acknowledged {
-                "LOST"
-            } else {
-                "all there"
-            };
+            let gone = found < acknowledged || size < grown;
+            let verdict = if gone { "LOST" } else { "all there" };
             println!(
-                "  {work}, kill {kill}: {acknowledged} acknowledged, {found} found: {verdict}"
+                "  {work}, kill {kill}: {acknowledged} acknowledged, {found} found, \
+                 {size} bytes: {verdict}"
             );
-            lost += u64::from(found < acknowledged);
+            lost += u64::from(gone);
             // A commit can be durable and its line still in the terminal's
             // buffer, 4 KiB.
             if found > acknowledged + 512 && lost == 0 {
@@ -203,34 +227,58 @@ fn kills(folder: &Path, work: &str, count: u64, random: &mut u64) -> Outcome<(u6
                 ));
             }
         }
-        acknowledged = found;
+        (acknowledged, grown) = (found, size);
         if kill < count {
             let time = Duration::from_millis(200 + next(random) % 1500);
-            if let Some(last) = machine.kill_after(time)? {
-                acknowledged = last;
-            }
+            let said = machine.kill_after(time)?;
+            acknowledged = said.commit.unwrap_or(acknowledged);
+            grown = said.size.unwrap_or(grown);
+            growing += u64::from(said.growing);
         }
     }
-    Ok((acknowledged, lost))
+    Ok(Tally {
+        commits: acknowledged,
+        lost,
+        growing,
+        sizes: (first, grown),
+    })
 }
 
 fn run(folder: &Path) -> Outcome {
     let count = setting("DAX_KILLS", 10);
     let mut seed = setting("INDELIBLE_SEED", 0xDA5) | 1;
     println!("INDELIBLE_SEED={seed} DAX_KILLS={count}");
-    tests(folder)?;
-    let (commits, lost) = kills(folder, "dax", count, &mut seed)?;
+    through(folder, "tests", "PASSED")?;
+    println!("a page that the kernel takes for poisoned:");
+    through(folder, "poison", "POISONED")?;
+    let work = kills(folder, "dax", count, &mut seed)?;
+    let growths = count.div_ceil(2);
+    let growth = kills(folder, "grow", growths, &mut seed)?;
+    let lost = work.lost + growth.lost;
     if lost > 0 {
-        return Err(format!("acknowledged commits were lost after {lost} kills"));
+        return Err(format!("what was acknowledged was lost after {lost} kills"));
     }
-    if commits < 10 * count {
+    if work.commits < 10 * count || growth.commits < 10 * growths {
+        let commits = work.commits + growth.commits;
         return Err(format!("only {commits} commits: the kills hit nothing"));
     }
-    println!("{count} kills, {commits} commits acknowledged, none lost");
+    println!(
+        "{count} kills, {} commits acknowledged, none lost",
+        work.commits
+    );
+    let (from, to) = growth.sizes;
+    if to == from {
+        return Err("nothing grew".to_string());
+    }
+    println!(
+        "{growths} kills as a store grew from {from} to {to} bytes, {} of them in a growth; \
+         {} commits acknowledged, none lost",
+        growth.growing, growth.commits
+    );
     // The control: the same work, the same file system, without DAX and
     // without fsync. If nothing were lost here, the kills would prove nothing.
-    let (_, lost) = kills(folder, "plain", 1, &mut seed)?;
-    if lost == 0 {
+    let control = kills(folder, "plain", 1, &mut seed)?;
+    if control.lost == 0 {
         return Err("the control lost nothing: the kills prove nothing".to_string());
     }
     println!("the control, a plain MAP_SHARED, lost acknowledged commits");
