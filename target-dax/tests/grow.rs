@@ -420,11 +420,18 @@ fn threads_go_on_as_a_store_grows() {
     assert_eq!(store.len().unwrap(), 7);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn mapped_memory_grows() {
     use indelible_dax::{MediumChoice, MediumKind};
-    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let (folder, choice, kind) = if cfg!(windows) {
+        let folder = tempfile::tempdir();
+        (folder, MediumChoice::View, MediumKind::View)
+    } else {
+        let folder = tempfile::tempdir_in("/dev/shm");
+        (folder, MediumChoice::Volatile, MediumKind::Volatile)
+    };
+    let folder = folder.unwrap();
     let path = folder.path().join("store");
     make(&path);
     let (mut random, mut all) = (Random(seed() | 1), BTreeMap::new());
@@ -435,12 +442,12 @@ fn mapped_memory_grows() {
             &memory,
             Access::ReadWrite,
             indelible_dax::Reads::Mapped,
-            MediumChoice::Volatile,
+            choice,
         )
         .unwrap()
     };
     let mut store = open();
-    assert_eq!(store.kind(), MediumKind::Volatile);
+    assert_eq!(store.kind(), kind);
     fill(&mut store, &mut random, &mut all);
     store.grow(2 << 20).unwrap();
     fill(&mut store, &mut random, &mut all);
