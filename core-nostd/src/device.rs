@@ -223,6 +223,21 @@ fn all_blank(bytes: &[u8], blank: u8) -> bool {
 
 /// How many of the whole 8-byte words of `bytes` are blank.
 pub(crate) fn count_blank_words(bytes: &[u8], blank: u8) -> u32 {
+    let half = u32::from_ne_bytes([blank; 4]);
+    let (runs, rest) = bytes.as_chunks::<128>();
+    let mut count = blank_words_in(rest, blank);
+    for run in runs {
+        // Most have not even half a word that is, which takes less to see.
+        let (halves, _) = run.as_chunks::<4>();
+        let same = |word: &[u8; 4]| u32::from_ne_bytes(*word) == half;
+        if halves.iter().fold(false, |seen, word| seen | same(word)) {
+            count = count.plus(blank_words_in(run, blank));
+        }
+    }
+    count
+}
+
+fn blank_words_in(bytes: &[u8], blank: u8) -> u32 {
     let pattern = u64::from_ne_bytes([blank; 8]);
     let (words, _) = bytes.as_chunks::<8>();
     let mut count = 0u32;

@@ -215,6 +215,9 @@ impl<'a> Table<'a> {
         for (at, row) in self.rows.iter().enumerate() {
             if row.owner == owner && best.is_none_or(|(_, erases)| row.erases < erases) {
                 best = Some((u32::try_from(at).unwrap_or(u32::MAX), row.erases));
+                if row.erases == 0 {
+                    break;
+                }
             }
         }
         best.map(|(at, _)| at)
@@ -222,6 +225,9 @@ impl<'a> Table<'a> {
 
     /// Which of two owners has the least worn segment.
     fn lesser_worn(&self, one: Owner, other: Owner) -> Owner {
+        if self.count(other) == 0 {
+            return one;
+        }
         let erases = |owner| self.least_worn(owner).map(|index| self.get(index).erases);
         match (erases(one), erases(other)) {
             (Some(a), Some(b)) if b < a => other,

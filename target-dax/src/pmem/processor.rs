@@ -105,7 +105,7 @@ impl Processor {
     /// `to` must be aligned to a line and, for `bytes.len()` bytes, be mapped
     /// for writing and borrowed by nobody; the length must be whole lines.
     pub(super) unsafe fn stream(self, to: *mut u8, bytes: &[u8]) {
-        // SAFETY: as the caller vouches; a line is a multiple of 16 bytes.
+        // SAFETY: as the caller vouches; a line is a multiple of 64 bytes.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             isa::stream(to, bytes);

@@ -24,7 +24,7 @@ pub(super) fn detect() -> (Option<WriteBack>, usize) {
     } else {
         None
     };
-    (found.filter(|_| line.is_power_of_two() && line >= 16), line)
+    (found.filter(|_| line.is_power_of_two() && line >= 64), line)
 }
 
 /// Begins to write one line back.
@@ -61,28 +61,37 @@ pub(super) fn fence() {
     unsafe { asm!("sfence", options(nostack, preserves_flags)) };
 }
 
-/// Copies 16 bytes past the cache for each 16 of `from`.
+/// Copies 64 bytes past the cache for each 64 of `from`.
 ///
 /// # Safety
 /// `to` must be aligned to 16 and, for `from.len()` bytes, be mapped for
-/// writing and borrowed by nobody; the length must be a multiple of 16.
+/// writing and borrowed by nobody; the length must be a multiple of 64.
 pub(super) unsafe fn stream(to: *mut u8, from: &[u8]) {
     // Loads that follow stores to addresses which are the same modulo 4096
     // wait for them, which slows copies down many times where `to` lies a
     // little past `from`. Going downwards, loads come before such stores.
     let past = (to as usize).wrapping_sub(from.as_ptr() as usize) % 4096;
-    let count = from.len() / 16;
+    let count = from.len() / 64;
     let copy = |number: usize| {
-        let source = from.as_ptr().wrapping_add(number * 16);
-        let target = to.wrapping_add(number * 16);
+        let source = from.as_ptr().wrapping_add(number * 64);
+        let target = to.wrapping_add(number * 64);
         // SAFETY: `number` is below `count`, so both lie inside what the
         // caller vouches for; SSE2 is part of x86-64. Without `nomem` the
-        // compiler takes the store into account.
+        // compiler takes the stores into account.
         unsafe {
             asm!(
-                "movdqu {value}, [{source}]",
-                "movntdq [{target}], {value}",
-                value = out(xmm_reg) _,
+                "movdqu {a}, [{source}]",
+                "movdqu {b}, [{source} + 16]",
+                "movdqu {c}, [{source} + 32]",
+                "movdqu {d}, [{source} + 48]",
+                "movntdq [{target}], {a}",
+                "movntdq [{target} + 16], {b}",
+                "movntdq [{target} + 32], {c}",
+                "movntdq [{target} + 48], {d}",
+                a = out(xmm_reg) _,
+                b = out(xmm_reg) _,
+                c = out(xmm_reg) _,
+                d = out(xmm_reg) _,
                 source = in(reg) source,
                 target = in(reg) target,
                 options(nostack, preserves_flags)
