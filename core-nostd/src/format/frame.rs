@@ -1361,8 +1361,16 @@ impl<M: Medium> Device<M> {
         place(bytes.get_mut(..named)?, WORD as usize, key);
         let mut end = named;
         for part in body {
-            let Part::Bytes(part) = part else {
-                return None;
+            let part = match *part {
+                Part::Bytes(part) => part,
+                // What is relocated.
+                Part::Copy {
+                    segment,
+                    at,
+                    len,
+                    flip: None,
+                } => self.borrow(segment, at, len)?,
+                _ => return None,
             };
             let behind = end.plus(part.len());
             place(bytes.get_mut(..behind)?, end, part);
