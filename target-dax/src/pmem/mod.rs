@@ -14,7 +14,8 @@
 //! * **DAX devices** (`/dev/daxX.Y`) are mapped whole, without a file system.
 //! * **Volatile memory** ([`PmemMedium::open_volatile`]) is for benches and for
 //!   programs that want a store that survives them and not the machine: the
-//!   same instructions over `/dev/shm`. It has to be asked for by name.
+//!   same instructions over `/dev/shm`. It has to be asked for by name. A new
+//!   one is made of large pages, where the system has them.
 //! * Writes are stored in the cache in aligned 8-byte words; a line is written
 //!   back once it is full, the last line with the end of a commit. Runs of
 //!   [`STREAM_MIN`] bytes and more go past the cache but for their first and last
