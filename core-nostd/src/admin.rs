@@ -151,6 +151,8 @@ fn kind_name(frame: &Frame) -> &'static str {
             Some(Meta::Open) => "open",
             Some(Meta::Free) => "free",
             Some(Meta::Head) => "head",
+            #[cfg(feature = "resume")]
+            Some(Meta::Saved) => "saved",
             None => "meta",
         },
         Kind::Checkpoint => "checkpoint",
@@ -193,7 +195,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             dirty: table
                 .count(Owner::Dirty)
                 .plus(table.count(Owner::Erasing))
-                .plus(table.count(Owner::Withheld)),
+                .plus(table.count(Owner::Withheld))
+                .plus(table.saved()),
             live_bytes: self.live,
             tombstone_bytes: self.tombstones,
             kv_capacity: self.record_capacity(),

@@ -50,6 +50,10 @@ pub enum Mutant {
     LoadUnsummed,
     /// A close saves the index without a root before it.
     SaveWithoutRoot,
+    /// Entries of a saved index are kept whose segments were reclaimed since.
+    KeepMoved,
+    /// A start builds on a saved index without what was relocated since.
+    ResumeWithoutCold,
     /// Nothing is written behind a root that proves its flush.
     NoRootProof,
     /// A store grows without a root that says so.
@@ -60,7 +64,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Mutant; 25] = [
+    pub const ALL: [Mutant; 27] = [
         Mutant::NoCommitFlush,
         Mutant::NoLinkFlush,
         Mutant::NoRootFlush,
@@ -83,6 +87,8 @@ impl Mutant {
         Mutant::NoUnitCount,
         Mutant::LoadUnsummed,
         Mutant::SaveWithoutRoot,
+        Mutant::KeepMoved,
+        Mutant::ResumeWithoutCold,
         Mutant::NoRootProof,
         Mutant::GrowUnrooted,
         Mutant::GrowUnblanked,

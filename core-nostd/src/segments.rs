@@ -29,9 +29,17 @@ pub enum Owner {
     Cold,
     /// A log.
     Log,
+    /// Nobody, but a saved index stands in it that a start may build on. Free
+    /// once nothing else is.
+    #[cfg(feature = "resume")]
+    Saved,
 }
 
-/// What the store remembers of one segment; 24 bytes.
+/// How many owners there are.
+const OWNERS: usize = if cfg!(feature = "resume") { 9 } else { 8 };
+
+/// What the store remembers of one segment; 24 bytes, and 4 more with the
+/// feature `resume`.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Segment {
@@ -50,6 +58,9 @@ pub struct Segment {
     /// Bytes of frames that are still needed.
     pub(crate) live: u32,
     pub(crate) erases: u32,
+    /// Tombstones among what is needed.
+    #[cfg(feature = "resume")]
+    pub(crate) tombstones: u32,
 }
 
 impl Segment {
@@ -63,6 +74,8 @@ impl Segment {
         used: 0,
         live: 0,
         erases: 0,
+        #[cfg(feature = "resume")]
+        tombstones: 0,
     };
 
     pub(crate) fn free(&self) -> bool {
@@ -82,11 +95,14 @@ pub(crate) struct Table<'a> {
     pub rows: &'a mut [Segment],
     pub next_seq: u32,
     /// How many segments each owner has.
-    counts: [u32; 8],
+    counts: [u32; OWNERS],
     /// The segment whose erase is outstanding.
     erasing: Option<u32>,
     /// Segments that are given up become withheld, not dirty.
     pub withholding: bool,
+    /// The saved index that roots name.
+    #[cfg(feature = "resume")]
+    pub kept: Option<crate::kv::saved::Saved>,
 }
 
 impl<'a> Table<'a> {
@@ -112,9 +128,11 @@ impl<'a> Table<'a> {
         let mut table = Table {
             rows,
             next_seq: 1,
-            counts: [0; 8],
+            counts: [0; OWNERS],
             erasing: None,
             withholding: false,
+            #[cfg(feature = "resume")]
+            kept: None,
         };
         table.recount();
         table
@@ -122,7 +140,7 @@ impl<'a> Table<'a> {
 
     /// Counts owners anew after rows were changed in place.
     pub(crate) fn recount(&mut self) {
-        self.counts = [0; 8];
+        self.counts = [0; OWNERS];
         for row in self.rows.iter() {
             if let Some(count) = self.counts.get_mut(row.owner as usize) {
                 *count = count.plus(1);
@@ -338,6 +356,11 @@ impl<'a> Table<'a> {
         }
         if let Some(index) = self.least_worn(Owner::Blank) {
             return Ok(index);
+        }
+        if self.erasing.is_none()
+            && self.count(Owner::Dirty).plus(self.count(Owner::Unverified)) == 0
+        {
+            self.yield_kept();
         }
         for owner in [Owner::Unverified, Owner::Withheld] {
             let none = self.erasing.is_none() && self.count(Owner::Dirty) == 0;

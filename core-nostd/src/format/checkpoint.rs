@@ -161,6 +161,8 @@ pub(crate) fn encode_segment(segment: &Segment) -> [u8; 32] {
         Owner::Withheld => (1, 1),
         Owner::Blank | Owner::Unverified => (0, 0),
         Owner::Dirty | Owner::Erasing => (1, 0),
+        #[cfg(feature = "resume")]
+        Owner::Saved => (1, 0),
         Owner::Ledger => (2, segment.used),
         Owner::Cold => (3, segment.used),
         Owner::Log => (FIRST_LOG.saturating_add(segment.log), segment.n),

@@ -145,6 +145,9 @@ pub(crate) enum Meta {
     Free,
     /// A log's head moves.
     Head,
+    /// In a root: the saved index that a start may build on.
+    #[cfg(feature = "resume")]
+    Saved,
 }
 
 impl Control {
@@ -174,6 +177,8 @@ impl Meta {
             Meta::Open => 1,
             Meta::Free => 2,
             Meta::Head => 3,
+            #[cfg(feature = "resume")]
+            Meta::Saved => 4,
         }
     }
 
@@ -182,6 +187,8 @@ impl Meta {
             1 => Some(Meta::Open),
             2 => Some(Meta::Free),
             3 => Some(Meta::Head),
+            #[cfg(feature = "resume")]
+            4 => Some(Meta::Saved),
             _ => None,
         }
     }
@@ -237,6 +244,14 @@ impl Frame {
     pub(crate) fn is_proof(&self) -> bool {
         let commit = self.kind == Kind::Control && Control::of(self.a) == Some(Control::Commit);
         commit && self.first && self.last && self.body_len == 0
+    }
+
+    /// Whether it is a root's word of the saved index that starts may build on.
+    pub(crate) fn names_saved(&self) -> bool {
+        #[cfg(feature = "resume")]
+        return self.kind == Kind::Meta && Meta::of(self.a) == Some(Meta::Saved);
+        #[cfg(not(feature = "resume"))]
+        false
     }
 
     /// Where the frame stands.

@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use super::{Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
+use super::{Admit, Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
 
 /// One step of displacement; bits 56..64 hold the displacement plus one, so
 /// that an empty slot (0) orders below every used one.
@@ -370,7 +370,7 @@ impl Index for HashIndex<'_> {
     fn load<E>(
         &mut self,
         count: u64,
-        end: Loc,
+        admit: &mut dyn FnMut(Loc, bool) -> Admit,
         word: &mut dyn FnMut() -> Result<u64, E>,
     ) -> Result<bool, E> {
         self.clear();
@@ -388,14 +388,32 @@ impl Index for HashIndex<'_> {
             let Some(place) = self.slots.get_mut(at) else {
                 return Ok(false);
             };
-            if slot & LOC_MAX >= end.0 {
-                return Ok(false);
-            }
             *place = slot;
+            match admit(Loc(slot & LOC_MAX), slot & PRIMARY != 0) {
+                Admit::Take => {}
+                Admit::Drop => {
+                    // No record starts at the end of the largest medium.
+                    *place |= LOC_MAX;
+                }
+                Admit::Refuse => return Ok(false),
+            }
             self.len = self.len.wrapping_add(1);
             at = at.wrapping_add(1);
         }
         Ok(self.len <= self.capacity())
+    }
+
+    fn leave_out(&mut self) {
+        let mut at = 0;
+        while at < self.slots.len() {
+            let slot = self.slot(at);
+            if slot != 0 && slot & LOC_MAX == LOC_MAX {
+                // The one behind may have come here.
+                self.take(at);
+            } else {
+                at = at.wrapping_add(1);
+            }
+        }
     }
 }
 
@@ -503,7 +521,13 @@ mod tests {
     fn load(index: &mut HashIndex<'_>, words: &[u64], end: u64) -> bool {
         let mut next = words.iter().copied();
         let mut word = || next.next().ok_or(());
-        index.load(words.len() as u64, Loc(end), &mut word).unwrap()
+        let mut admit = |loc: Loc, _| match loc.0 < end {
+            true => Admit::Take,
+            false => Admit::Refuse,
+        };
+        index
+            .load(words.len() as u64, &mut admit, &mut word)
+            .unwrap()
     }
 
     #[test]
@@ -526,6 +550,39 @@ mod tests {
         assert!(!load(&mut HashIndex::new(&mut larger), &saved, 600));
         let mut none = HashIndex::new(&mut []);
         assert!(load(&mut none, &[0], 600) && !load(&mut none, &[0, STEP], 600));
+    }
+
+    #[test]
+    fn loads_all_but_what_is_dropped() {
+        for slots in [7, 20, 64, 300, 1000] {
+            let _seed = Seed(slots as u64);
+            let mut memory = vec![0; slots];
+            let mut index = HashIndex::new(&mut memory);
+            let keys = index.capacity() as u64;
+            for key in 0..keys {
+                let added = index.insert(&probe(key, 18), Loc(key * 3), &mut absent);
+                assert_eq!(added, Ok(Ok(None)));
+            }
+            let saved = words(&index);
+            for part in 1..6 {
+                let mut next = saved.iter().copied();
+                let mut word = || next.next().ok_or(());
+                let kept = |key: u64| key % part != 0;
+                let mut admit = |loc: Loc, _| match kept(loc.0 / 3) {
+                    true => Admit::Take,
+                    false => Admit::Drop,
+                };
+                let loaded = index.load(saved.len() as u64, &mut admit, &mut word);
+                assert_eq!(loaded, Ok(true));
+                index.leave_out();
+                check(&index);
+                for key in 0..keys {
+                    let mut is = |loc: Loc| Ok::<_, ()>(loc.0.cmp(&(key * 3)));
+                    let found = index.find(&probe(key, 18), &mut is);
+                    assert_eq!(found, Ok(kept(key).then_some(Loc(key * 3))));
+                }
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,18 @@ pub struct Cursor {
     pub slot: u32,
 }
 
+/// What becomes of an entry that was saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Admit {
+    /// It is in the index.
+    Take,
+    /// It is left out, by [`Index::leave_out`].
+    Drop,
+    /// It cannot have been saved, so nothing is loaded.
+    Refuse,
+}
+
 /// An index over record locations.
 ///
 /// `compare(loc)` says how the record *at `loc`* orders against the entry
@@ -162,22 +174,28 @@ pub trait Index {
     }
 
     /// Becomes the index that was saved, from its `count` words, as `word`
-    /// hands them out. `false` where they are not what this index, with the
-    /// memory that it was lent, could have saved, or tell of a location that
-    /// is not below `end`; it then holds anything, until it is cleared. The
-    /// words may be any: they cost no more than a pass, and no panic.
+    /// hands them out. `admit` is asked once for each entry, its location and
+    /// whether it is primary. `false` where they are not what this index, with
+    /// the memory that it was lent, could have saved, or where one is refused;
+    /// it then holds anything, until it is cleared. An ordered index refuses
+    /// where an entry is to be dropped. The words may be any: they cost no more
+    /// than a pass, and no panic.
     ///
     /// # Errors
     /// What `word` returned; the index then holds anything.
     fn load<E>(
         &mut self,
         count: u64,
-        end: Loc,
+        admit: &mut dyn FnMut(Loc, bool) -> Admit,
         word: &mut dyn FnMut() -> Result<u64, E>,
     ) -> Result<bool, E> {
-        let _ = (count, end, word);
+        let _ = (count, admit, word);
         Ok(false)
     }
+
+    /// Takes out what [`Index::load`] was told to drop: called behind it, once
+    /// all of its words are known to be what was saved.
+    fn leave_out(&mut self) {}
 }
 
 mod hash;

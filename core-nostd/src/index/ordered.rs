@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use super::{Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
+use super::{Admit, Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
 use crate::math::Saturate;
 
 /// Entries in a node. By measurement 16 to 48 differ little at a million
@@ -829,7 +829,7 @@ impl Index for OrderedIndex<'_> {
     fn load<E>(
         &mut self,
         count: u64,
-        end: Loc,
+        admit: &mut dyn FnMut(Loc, bool) -> Admit,
         word: &mut dyn FnMut() -> Result<u64, E>,
     ) -> Result<bool, E> {
         self.clear();
@@ -840,7 +840,7 @@ impl Index for OrderedIndex<'_> {
         if len == 0 {
             return Ok(true);
         }
-        if !self.load_leaves(len, end, word)? {
+        if !self.load_leaves(len, admit, word)? {
             return Ok(false);
         }
         self.len = len;
@@ -872,7 +872,7 @@ impl OrderedIndex<'_> {
     fn load_leaves<E>(
         &mut self,
         len: usize,
-        end: Loc,
+        admit: &mut dyn FnMut(Loc, bool) -> Admit,
         word: &mut dyn FnMut() -> Result<u64, E>,
     ) -> Result<bool, E> {
         self.fresh = 0;
@@ -884,7 +884,9 @@ impl OrderedIndex<'_> {
             };
             for place in 0..share {
                 let entry = (word()?, word()?);
-                let sound = entry.1 <= LOW && loc_of(entry).0 < end.0 && entry.0 >= last;
+                let sound = entry.1 <= LOW
+                    && entry.0 >= last
+                    && admit(loc_of(entry), entry.1 & PRIMARY != 0) == Admit::Take;
                 let Some(node) = self.node_mut(id).filter(|_| sound) else {
                     return Ok(false);
                 };
@@ -1211,7 +1213,13 @@ mod tests {
     fn load(index: &mut OrderedIndex<'_>, words: &[u64], end: u64) -> bool {
         let mut next = words.iter().copied();
         let mut word = || next.next().ok_or(());
-        index.load(words.len() as u64, Loc(end), &mut word).unwrap()
+        let mut admit = |loc: Loc, _| match loc.0 < end {
+            true => Admit::Take,
+            false => Admit::Refuse,
+        };
+        index
+            .load(words.len() as u64, &mut admit, &mut word)
+            .unwrap()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod chunks;
 #[cfg(feature = "prepare")]
 mod committed;
+pub(crate) mod kept;
 mod list;
 pub(crate) mod name;
 mod read;

@@ -37,6 +37,17 @@ struct Stream {
     headless: bool,
 }
 
+/// From where on records are to be taken in. The default is the beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Anchor {
+    /// The sequence of the root.
+    pub root: u32,
+    /// Cold segments: of one up to its offset `at`, and all with higher
+    /// sequences.
+    pub cold: u32,
+    pub at: u32,
+}
+
 impl Stream {
     fn new(owner: Owner) -> Self {
         Stream {
@@ -77,12 +88,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         self.group = Group::default();
         for row in self.table.rows.iter_mut() {
             row.live = 0;
+            #[cfg(feature = "resume")]
+            {
+                row.tombstones = 0;
+            }
         }
         if !I::KEYS {
             return Ok(());
         }
+        self.take_in_all(newest, Anchor::default(), report)
+    }
+
+    /// Takes in all records from an anchor on.
+    pub(crate) fn take_in_all(
+        &mut self,
+        newest: Place,
+        from: Anchor,
+        report: &mut Report,
+    ) -> Result<(), Fault<M::Error>> {
         let scratch = core::mem::take(&mut self.scratch);
-        let result = self.merge(newest, report, scratch);
+        let result = self.merge(newest, from, report, scratch);
         self.scratch = scratch;
         result?;
         if self.dependents || self.lists {
@@ -94,14 +119,20 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn merge(
         &mut self,
         newest: Place,
+        from: Anchor,
         report: &mut Report,
         scratch: &mut [u8],
     ) -> Result<(), Fault<M::Error>> {
         let mut ledger = Stream::new(Owner::Ledger);
         ledger.newest = newest;
+        // Behind the segment before the anchor's root.
+        ledger.place.seq = from.root.minus(1);
         let mut cold = Stream::new(Owner::Cold);
+        cold.place.seq = from.cold;
         self.enter_segment(&mut ledger)?;
-        self.enter_segment(&mut cold)?;
+        if !self.go_on_cold(&mut cold, from) {
+            self.enter_segment(&mut cold)?;
+        }
         let bytes =
             u64::from(self.device.shape.segments).times(u64::from(self.device.shape.segment_size));
         let mut steps = bytes;
@@ -115,6 +146,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.step(stream, report, scratch)?;
         }
         Ok(())
+    }
+
+    /// Goes to where an anchor's open cold segment goes on; `false` where it
+    /// does not, or there is none.
+    fn go_on_cold(&self, cold: &mut Stream, from: Anchor) -> bool {
+        if !cfg!(feature = "resume") || from.at == 0 {
+            return false;
+        }
+        let rows = self.table.rows.iter().enumerate();
+        let open = rows.filter(|(_, row)| row.owner == Owner::Cold && row.seq == from.cold);
+        for (number, row) in open {
+            if row.used > from.at {
+                // What comes there begins with a run of its own.
+                cold.place.segment = u32::try_from(number).unwrap_or(u32::MAX);
+                cold.place.at = from.at;
+                cold.end = row.used.min(self.device.shape.link_at);
+                return true;
+            }
+        }
+        false
     }
 
     /// Goes to the next segment of a stream that holds anything.
@@ -377,8 +428,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// A tombstone, of an aborted group too, counts until it is reclaimed.
     pub(crate) fn count_tombstone(&mut self, frame: &Frame) {
-        self.add_live(frame.segment, frame.len);
-        self.tombstones = self.tombstones.plus(u64::from(frame.len));
+        self.add_tombstone(frame.segment, frame.len);
     }
 
     fn take_delete(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {

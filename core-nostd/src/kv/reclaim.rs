@@ -107,7 +107,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let mut rounds = self.device.shape.segments.times(2);
         while self.free_for_records() < wanted && rounds > 0 {
             rounds = rounds.minus(1);
-            if !self.reclaim_one()? {
+            if !self.reclaim_one()? && !self.table.yield_kept() {
                 break;
             }
         }
@@ -482,8 +482,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         let present = self.find(&Name::item(key))?.is_some();
         let needed = self.older_than(order, leaving) && !Mutant::DropTombstones.on();
-        self.take_live(frame.segment, frame.len);
-        self.tombstones = self.tombstones.minus(u64::from(frame.len));
+        self.take_tombstone(frame.segment, frame.len);
         if !needed {
             return Ok(());
         }
@@ -492,8 +491,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         let to = self.write_cold(frame, key, rank, Some(&order.to_le_bytes()))?;
         let len = self.device.record(to)?.len;
-        self.add_live(to.segment, len);
-        self.tombstones = self.tombstones.plus(u64::from(len));
+        self.add_tombstone(to.segment, len);
         Ok(())
     }
 
@@ -691,8 +689,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let body = frame.body();
         let to = self.frame(&Spec::new(frame.kind), key, &[body])?;
         if frame.kind == Kind::Delete {
-            self.take_live(frame.segment, frame.len);
-            self.add_live(to.segment, frame.len);
+            self.take_tombstone(frame.segment, frame.len);
+            self.add_tombstone(to.segment, frame.len);
         } else {
             self.moved(&name, frame, to)?;
         }
@@ -821,11 +819,15 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn have_room(&mut self, bytes: u64) -> Result<(), Fault<M::Error>> {
         self.ready()?;
         self.make_room(bytes)?;
-        let free = self.free_for_records().minus(HARD_RESERVE);
+        let mut free = self.free_for_records().minus(HARD_RESERVE);
         let left = u64::from(self.device.shape.link_at.minus(self.tail.at));
         let largest = body_max(0, self.frame_max.max(64));
         let packed = self.device.shape.payload().minus(largest);
-        let available = u64::from(free).times(u64::from(packed)).plus(left);
+        let mut available = u64::from(free).times(u64::from(packed)).plus(left);
+        if available < bytes && self.table.yield_kept() {
+            free = self.free_for_records().minus(HARD_RESERVE);
+            available = u64::from(free).times(u64::from(packed)).plus(left);
+        }
         if available < bytes {
             return Err(self.device.full(bytes, available));
         }

@@ -6,6 +6,9 @@
 //! words  | 64 | ...         of the index
 //! ```
 //!
+//! Anchored, for starts that build on it later (see `kept`): the head ends with
+//! `| root:32 cold:32 | at:32 0:32 |`, each row with `| tombstones:32 seq:32 |`.
+//!
 //! It stands in free segments, opened one after the other, with nothing but a
 //! header each, and runs on from one to the next. Nobody owns them: all that
 //! tells of them is the close, which has their first sequence, the length and
@@ -19,7 +22,8 @@ use crate::fault::Fault;
 use crate::format::frame::{Control, Kind, Writer};
 use crate::format::header::Stream;
 use crate::format::shape::Shape;
-use crate::index::{Index, Loc};
+use crate::index::{Admit, Index, Loc};
+use crate::kv::rebuild::Anchor;
 use crate::layout::{Layout, Peek};
 use crate::ledger::group::{CLOSE, KNOWN};
 use crate::ledger::roots::NEWEST;
@@ -32,10 +36,13 @@ use crate::segments::{Segment, Table};
 use crate::store::Store;
 use core::convert::Infallible;
 
-/// Bytes of the head.
+/// Bytes of the head, and of an anchored one.
 const HEAD: u64 = 40;
-/// Bytes of a segment's row, and of a word.
-const ROW: u64 = 8;
+const HEAD_ANCHORED: u64 = 56;
+/// Bytes of a word.
+const WORD: u64 = 8;
+/// In the form: the head and rows of one that is anchored.
+const ANCHORED: u32 = 1 << 8;
 /// Bits of the head's flags.
 const LISTS: u32 = 1;
 const DEPENDENTS: u32 = 2;
@@ -83,9 +90,43 @@ fn area(shape: &Shape) -> u32 {
 }
 
 /// Segments for this many bytes.
-fn segments(shape: &Shape, len: u64) -> u64 {
+pub(crate) fn segments(shape: &Shape, len: u64) -> u64 {
     let area = u64::from(area(shape).max(1));
     len.plus(area.minus(1)).over(area)
+}
+
+/// Bytes of a head.
+fn head_len(anchored: bool) -> u64 {
+    if anchored { HEAD_ANCHORED } else { HEAD }
+}
+
+/// Bytes of so many rows.
+fn rows_len(segments: u32, anchored: bool) -> u64 {
+    let words = if anchored { 2 } else { 1 };
+    u64::from(segments).times(WORD.times(words))
+}
+
+/// A segment's row, its first word.
+fn row_word(row: &Segment) -> u64 {
+    u64::from(row.live) | u64::from(row.n) << 32
+}
+
+/// The second word of an anchored row.
+fn more_of_row(row: &Segment) -> u64 {
+    #[cfg(feature = "resume")]
+    let tombstones = row.tombstones;
+    #[cfg(not(feature = "resume"))]
+    let tombstones = 0u32;
+    u64::from(tombstones) | u64::from(row.seq) << 32
+}
+
+/// Takes over the tombstones of such a word.
+fn set_tombstones(row: &mut Segment, more: u64) {
+    #[cfg(feature = "resume")]
+    {
+        row.tombstones = u32::try_from(more & 0xFFFF_FFFF).unwrap_or(0);
+    }
+    let _ = (row, more);
 }
 
 /// What the head says.
@@ -97,11 +138,17 @@ struct Head {
     capacity: u64,
     frame_max: u32,
     segments: u32,
+    /// Zeros where it is not anchored.
+    anchor: Anchor,
 }
 
 impl Head {
-    fn encode(&self) -> [u8; HEAD as usize] {
-        let mut bytes = [0; HEAD as usize];
+    fn anchored(&self) -> bool {
+        cfg!(feature = "resume") && self.form & ANCHORED != 0
+    }
+
+    fn encode(&self) -> [u8; HEAD_ANCHORED as usize] {
+        let mut bytes = [0; HEAD_ANCHORED as usize];
         place(&mut bytes, 0, &self.form.to_le_bytes());
         place(&mut bytes, 4, &self.flags.to_le_bytes());
         place(&mut bytes, 8, &self.keys.to_le_bytes());
@@ -109,6 +156,9 @@ impl Head {
         place(&mut bytes, 24, &self.capacity.to_le_bytes());
         place(&mut bytes, 32, &self.frame_max.to_le_bytes());
         place(&mut bytes, 36, &self.segments.to_le_bytes());
+        place(&mut bytes, 40, &self.anchor.root.to_le_bytes());
+        place(&mut bytes, 44, &self.anchor.cold.to_le_bytes());
+        place(&mut bytes, 48, &self.anchor.at.to_le_bytes());
         bytes
     }
 
@@ -121,6 +171,11 @@ impl Head {
             capacity: u64_at(bytes, 24),
             frame_max: u32_at(bytes, 32),
             segments: u32_at(bytes, 36),
+            anchor: Anchor {
+                root: u32_at(bytes, 40),
+                cold: u32_at(bytes, 44),
+                at: u32_at(bytes, 48),
+            },
         }
     }
 }
@@ -215,45 +270,72 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let shape = self.device.shape;
         let needed = u32::try_from(segments(&shape, len)).unwrap_or(u32::MAX);
         let sequences = u32::MAX.minus(self.table.next_seq);
-        let room = self.table.free() > needed && self.may_take(0).is_ok();
-        if !room || sequences.minus(2) < needed {
+        let room = self.table.free() > needed || {
+            self.table.yield_kept();
+            self.table.free() > needed
+        };
+        if !room || self.may_take(0).is_err() || sequences.minus(2) < needed {
             return Ok(None);
         }
         if !Mutant::SaveWithoutRoot.on() {
             self.write_root(None)?;
         }
         self.give_up_victim();
-        let head = self.saved_head().encode();
+        let head = self.saved_head();
         let (index, rows) = (&self.index, self.table.rows.len());
         let (mut sink, seq) = Sink::new(&mut self.device, &mut self.table)?;
-        for at in (0..head.len()).step_by(8) {
-            sink.word(u64_at(&head, at))?;
+        let (bytes, len_of_head) = (head.encode(), head_len(head.anchored()));
+        for at in (0..usize::try_from(len_of_head).unwrap_or(0)).step_by(8) {
+            sink.word(u64_at(&bytes, at))?;
         }
         for number in 0..rows {
             let row = sink.table.get(u32::try_from(number).unwrap_or(u32::MAX));
             let row = if row.records() { row } else { Segment::EMPTY };
-            sink.word(u64::from(row.live) | u64::from(row.n) << 32)?;
+            sink.word(row_word(&row))?;
+            if head.anchored() {
+                sink.word(more_of_row(&row))?;
+            }
         }
         index.save(&mut |word| sink.word(word))?;
         let sum = sink.finish()?;
         Ok(Some(Saved { seq, sum, len }))
     }
 
-    fn saved_len(&self) -> u64 {
+    pub(crate) fn saved_len(&self) -> u64 {
         let mut words = 0u64;
         let Ok(()) = self.index.save(&mut |_| {
             words = words.plus(1);
             Ok::<(), Infallible>(())
         });
-        let rows = u64::from(self.device.shape.segments);
-        HEAD.plus(rows.plus(words).times(ROW))
+        let anchored = self.anchored();
+        head_len(anchored)
+            .plus(rows_len(self.device.shape.segments, anchored))
+            .plus(words.times(WORD))
+    }
+
+    /// Whether a start may build on what is saved.
+    pub(crate) fn anchored(&self) -> bool {
+        cfg!(feature = "resume") && !self.device.shape.ordered()
+    }
+
+    /// Where what comes behind the root at the tail begins.
+    fn anchor(&self) -> Anchor {
+        let root = self.root_seq;
+        let cold = self.cold.map_or((root, 0), |cold| (cold.seq, cold.at));
+        Anchor {
+            root,
+            cold: cold.0,
+            at: cold.1,
+        }
     }
 
     fn saved_head(&self) -> Head {
+        let anchored = if self.anchored() { ANCHORED } else { 0 };
         let lists = if self.lists { LISTS } else { 0 };
         let dependents = if self.dependents { DEPENDENTS } else { 0 };
         Head {
-            form: I::FORM,
+            form: I::FORM | anchored,
+            anchor: self.anchor(),
             flags: lists | dependents,
             keys: self.keys,
             tombstones: self.tombstones,
@@ -264,7 +346,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Whether anything was met since the start that is not as it was written.
-    fn met_damage(&self) -> bool {
+    pub(crate) fn met_damage(&self) -> bool {
         self.astray
             || !self.damages.is_empty()
             || self.device.met_damage()
@@ -275,9 +357,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 // ----------------------------------------------------------------- reading
 
 /// Reads words from segments, each byte once, and sums what it hands out.
-struct Source<'s, 'a, M: Medium> {
+struct Source<'s, M: Medium> {
     device: &'s Device<M>,
-    table: &'s mut Table<'a>,
     /// Of the segment that comes next.
     seq: u32,
     segment: u32,
@@ -291,15 +372,14 @@ struct Source<'s, 'a, M: Medium> {
 }
 
 /// It cannot be read: a segment is not there any more, or the medium fails.
-struct Unreadable;
+pub(crate) struct Unreadable;
 
-impl<'s, 'a, M: Medium> Source<'s, 'a, M> {
-    fn new(device: &'s Device<M>, table: &'s mut Table<'a>, saved: &Saved) -> Self {
+impl<'s, M: Medium> Source<'s, M> {
+    fn new(device: &'s Device<M>, saved: &Saved) -> Self {
         Source {
             sum: device.shape.salt(saved.seq, 0),
             at: device.shape.segment_size,
             device,
-            table,
             seq: saved.seq,
             segment: 0,
             left: saved.len,
@@ -309,20 +389,20 @@ impl<'s, 'a, M: Medium> Source<'s, 'a, M> {
         }
     }
 
-    fn word(&mut self) -> Result<u64, Unreadable> {
+    fn word(&mut self, segments: &[Segment]) -> Result<u64, Unreadable> {
         if self.from >= self.to {
-            self.refill()?;
+            self.refill(segments)?;
         }
         let word = u64_at(&self.read, self.from);
         self.from = self.from.plus(8);
         Ok(word)
     }
 
-    fn refill(&mut self) -> Result<(), Unreadable> {
+    fn refill(&mut self, segments: &[Segment]) -> Result<(), Unreadable> {
         let shape = self.device.shape;
         if self.at >= shape.segment_size {
             let wanted = |row: &Segment| row.free() && row.seq == self.seq;
-            let found = self.table.rows.iter().position(wanted).ok_or(Unreadable)?;
+            let found = segments.iter().position(wanted).ok_or(Unreadable)?;
             self.segment = u32::try_from(found).unwrap_or(u32::MAX);
             self.seq = self.seq.plus(1);
             self.at = shape.start;
@@ -342,29 +422,48 @@ impl<'s, 'a, M: Medium> Source<'s, 'a, M> {
         Ok(())
     }
 
-    fn head(&mut self) -> Result<Head, Unreadable> {
-        let mut bytes = [0; HEAD as usize];
-        for at in (0..bytes.len()).step_by(8) {
-            place(&mut bytes, at, &self.word()?.to_le_bytes());
+    fn head(&mut self, segments: &[Segment]) -> Result<Head, Unreadable> {
+        let mut bytes = [0; HEAD_ANCHORED as usize];
+        let mut len = HEAD;
+        let mut at = 0usize;
+        while at < usize::try_from(len).unwrap_or(0) {
+            place(&mut bytes, at, &self.word(segments)?.to_le_bytes());
+            len = head_len(Head::decode(&bytes).anchored());
+            at = at.plus(8);
         }
         Ok(Head::decode(&bytes))
     }
 
-    /// Takes in what is live in each segment; returns how much in all.
-    fn rows(&mut self) -> Result<u64, Unreadable> {
-        let mut all = 0u64;
-        for number in 0..self.device.shape.segments {
-            let word = self.word()?;
-            let live = u32::try_from(word & 0xFFFF_FFFF).unwrap_or(0);
-            let n = u32::try_from(word >> 32).unwrap_or(0);
-            let Some(row) = self.table.row(number).filter(|row| row.records()) else {
+    /// Takes in what is live in each segment; returns how much in all, and how
+    /// much of it is tombstones.
+    fn rows(&mut self, head: &Head, table: &mut Table<'_>) -> Result<(u64, u64), Unreadable> {
+        let (mut all, mut tombstones) = (0u64, 0u64);
+        for number in 0..head.segments {
+            let word = self.word(table.rows)?;
+            let more = if head.anchored() {
+                self.word(table.rows)?
+            } else {
+                0
+            };
+            let Some(row) = table.row(number).filter(|row| row.records()) else {
                 continue;
             };
-            row.live = live;
-            row.n = n;
-            all = all.plus(live.into());
+            if head.anchored() {
+                if row.seq >= head.anchor.root {
+                    // What is in it was written since.
+                    continue;
+                }
+                if more >> 32 != u64::from(row.seq) {
+                    return Err(Unreadable);
+                }
+                tombstones = tombstones.plus(more & 0xFFFF_FFFF);
+                set_tombstones(row, more);
+            }
+            row.live = u32::try_from(word & 0xFFFF_FFFF).unwrap_or(0);
+            row.n = u32::try_from(word >> 32).unwrap_or(0);
+            all = all.plus(row.live.into());
         }
-        Ok(all)
+        Ok((all, tombstones))
     }
 
     /// Whether all of it was read, and is what was written.
@@ -375,54 +474,90 @@ impl<'s, 'a, M: Medium> Source<'s, 'a, M> {
 }
 
 impl<M: Medium, I: Index> Store<'_, M, I> {
-    /// Takes the index and all that comes with it from what the close saved
-    /// that the walk has ended with. `false`: it has to be built.
-    pub(crate) fn load_index(&mut self, walk: &Walk, report: &Report) -> bool {
+    /// Takes the index and all that comes with it from what was saved: by the
+    /// close that the walk has ended with, or by an earlier one, whatever was
+    /// written since. `false`: it has to be built.
+    pub(crate) fn load_index(
+        &mut self,
+        walk: &Walk,
+        report: &mut Report,
+    ) -> Result<bool, Fault<M::Error>> {
         self.loaded = false;
-        let Some(saved) = walk.saved.filter(|_| I::SAVED && walk.closed) else {
-            return false;
-        };
-        let untouched = report.torn.is_none() && report.damaged == 0 && !walk.named;
-        if !untouched || saved.len.modulo(8) != 0 {
-            return false;
+        self.table.forget_kept();
+        if !I::SAVED || report.damaged != 0 || walk.named {
+            return Ok(false);
         }
         self.group = crate::store::Group::default();
-        let loaded = self.load_from(&saved).unwrap_or(false);
-        if !loaded {
+        let at_close = walk.saved.filter(|_| walk.closed && report.torn.is_none());
+        self.loaded = match at_close {
+            Some(saved) => self.load_from(&saved).is_ok(),
+            None => self.build_on_saved(walk, report)?,
+        };
+        if !self.loaded {
             // As the root and the walk have left them.
             for row in self.table.rows.iter_mut().filter(|row| row.records()) {
                 row.n = row.seq;
             }
         }
-        self.loaded = loaded;
-        loaded
+        Ok(self.loaded)
     }
 
-    fn load_from(&mut self, saved: &Saved) -> Result<bool, Unreadable> {
+    /// Loads what was saved, without what was in segments that are not there
+    /// any more; returns where it is anchored.
+    pub(crate) fn load_from(&mut self, saved: &Saved) -> Result<Option<Anchor>, Unreadable> {
         let shape = self.device.shape;
-        let rows = u64::from(shape.segments).times(ROW);
-        let count = saved.len.minus(HEAD).minus(rows).over(ROW);
-        let end = shape.address(shape.segments, 0).over(shape.unit.into());
-        let mut source = Source::new(&self.device, &mut self.table, saved);
-        let head = source.head()?;
-        let fits = head.form == I::FORM
-            && head.segments == shape.segments
+        let mut source = Source::new(&self.device, saved);
+        let head = source.head(self.table.rows)?;
+        let form = if head.anchored() { ANCHORED } else { 0 };
+        let fits = saved.len.modulo(WORD) == 0
+            && head.form == I::FORM | form
+            && (head.segments == shape.segments
+                || head.anchored() && head.segments < shape.segments)
             && head.frame_max <= shape.payload();
         if !fits {
-            return Ok(false);
+            return Err(Unreadable);
         }
-        let live = source.rows()?;
-        let taken = self.index.load(count, Loc(end), &mut || source.word())?;
+        for row in self.table.rows.iter_mut() {
+            row.live = 0;
+            set_tombstones(row, 0);
+        }
+        let (live, tombstones) = source.rows(&head, &mut self.table)?;
+        let before = head_len(head.anchored()).plus(rows_len(head.segments, head.anchored()));
+        let count = saved.len.minus(before).over(WORD);
+        let rows = &*self.table.rows;
+        let mut dropped = 0u64;
+        let mut admit = |loc: Loc, primary| {
+            let (segment, _) = shape.place(loc.0.times(shape.unit.into()));
+            let row = rows.get(usize::try_from(segment).unwrap_or(usize::MAX));
+            let Some(row) = row else {
+                return Admit::Refuse;
+            };
+            let stands = row.records() && row.seq < head.anchor.root;
+            if !head.anchored() || stands || Mutant::KeepMoved.on() {
+                return Admit::Take;
+            }
+            dropped = dropped.plus(u64::from(primary));
+            Admit::Drop
+        };
+        let taken = self
+            .index
+            .load(count, &mut admit, &mut || source.word(rows))?;
         if !taken || !source.sound(saved) {
-            return Ok(false);
+            return Err(Unreadable);
         }
+        self.index.leave_out();
         self.live = live;
-        self.keys = head.keys;
+        self.keys = head.keys.minus(dropped);
         self.tombstones = head.tombstones;
         self.frame_max = self.frame_max.max(head.frame_max);
         self.lists = head.flags & LISTS != 0;
         self.dependents = head.flags & DEPENDENTS != 0;
-        Ok(true)
+        if !head.anchored() {
+            return Ok(None);
+        }
+        self.tombstones = tombstones;
+        self.table.keep(&shape, saved);
+        Ok(Some(head.anchor))
     }
 }
 
@@ -451,20 +586,27 @@ fn capacity_saved<M: Medium>(device: &Device<M>) -> Result<Option<u64>, Fault<M:
     // A close that saved follows its root at once.
     let (segment, seq) = (root.frame.segment, root.frame.seq);
     let mut last = root.frame;
+    let mut named = None;
     while let Some(frame) = device.parse(segment, seq, last.end(), shape.link_at)? {
+        if frame.names_saved() {
+            named = Some(frame.body_at());
+        }
         last = frame;
     }
     let close = last.kind == Kind::Control && Control::of(last.a) == Some(Control::Close);
-    if !close || last.body_len < CLOSE {
-        return Ok(None);
+    if close && last.body_len >= CLOSE {
+        named = Some(last.body_at().plus(KNOWN as u32));
     }
+    let Some(at) = named else {
+        return Ok(None);
+    };
     let mut bytes = [0; SAVED];
-    device.read_in(&last, last.body_at().plus(KNOWN as u32), &mut bytes)?;
+    device.read(segment, at, &mut bytes)?;
     let saved = Saved::decode(&bytes);
     for segment in 0..shape.segments {
         let header = device.header(segment)?;
         if header.is_some_and(|(header, _)| header.seq == saved.seq) {
-            let mut bytes = [0; HEAD as usize];
+            let mut bytes = [0; HEAD_ANCHORED as usize];
             device.read(segment, shape.start, &mut bytes)?;
             return Ok(Some(Head::decode(&bytes).capacity));
         }

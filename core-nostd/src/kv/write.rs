@@ -267,6 +267,26 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
     }
 
+    /// A tombstone is needed.
+    pub(crate) fn add_tombstone(&mut self, segment: u32, len: u32) {
+        self.add_live(segment, len);
+        self.tombstones = self.tombstones.plus(u64::from(len));
+        #[cfg(feature = "resume")]
+        if let Some(row) = self.table.row(segment) {
+            row.tombstones = row.tombstones.plus(len);
+        }
+    }
+
+    /// A tombstone is not needed any more.
+    pub(crate) fn take_tombstone(&mut self, segment: u32, len: u32) {
+        self.take_live(segment, len);
+        self.tombstones = self.tombstones.minus(u64::from(len));
+        #[cfg(feature = "resume")]
+        if let Some(row) = self.table.row(segment) {
+            row.tombstones = row.tombstones.minus(len);
+        }
+    }
+
     pub(crate) fn take_live(&mut self, segment: u32, len: u32) {
         self.live = self.live.minus(u64::from(len));
         if let Some(row) = self.table.row(segment) {
@@ -309,8 +329,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             ..Spec::new(Kind::Delete)
         };
         let place = self.frame(&spec, key, &[])?;
-        self.add_live(place.segment, len);
-        self.tombstones = self.tombstones.plus(u64::from(len));
+        self.add_tombstone(place.segment, len);
         if self.lists {
             self.leave(&Name::list(key), None)?;
         }

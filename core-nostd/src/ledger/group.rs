@@ -28,7 +28,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if self.root_due {
             self.write_root(None)?;
         }
-        if self.root_wanted() {
+        if self.root_wanted() || self.kept_spoilt() {
             self.write_root(None)?;
         }
         self.make_room(bytes)?;

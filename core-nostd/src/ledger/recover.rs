@@ -359,7 +359,7 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
         }
         self.fence(&walk, report)?;
         self.check_tails(report)?;
-        report.index_loaded = self.load_index(&walk, report);
+        report.index_loaded = self.load_index(&walk, report)?;
         if !report.index_loaded {
             self.rebuild(walk.newest_last, report)?;
         }
@@ -423,7 +423,6 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
 
     /// No sequence that was ever seen is used again.
     fn fence(&mut self, walk: &Walk, report: &mut Report) -> Result<(), Fault<M::Error>> {
-        let saved = walk.saved.filter(|_| walk.closed);
         for segment in 0..self.device.shape.segments {
             let Some((header, healed)) = self.device.header(segment)? else {
                 continue;
@@ -433,9 +432,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
             if healed {
                 report.healed_bits = report.healed_bits.plus(1);
             }
-            if row.free() && saved.is_some_and(|saved| saved.holds(&self.device.shape, header.seq))
-            {
-                // Nobody's: the index of the last close.
+            if row.free() && walk.holds(&self.device.shape, header.seq) {
+                // Nobody's: a saved index.
                 self.table.give(segment, Owner::Dirty);
                 if let Some(row) = self.table.row(segment) {
                     row.seq = header.seq;

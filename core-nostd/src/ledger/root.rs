@@ -42,6 +42,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         self.write_checkpoint()?;
         self.write_remainders()?;
+        self.name_kept()?;
         if let Some(newest) = newest
             && inside
             && !self.take_over(&newest)?
@@ -105,6 +106,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let shape = &self.device.shape;
         let logs = u32::try_from(self.logs.len()).unwrap_or(0);
         let own = checkpoint_len(shape, logs).plus(remainders_len(shape, logs));
+        let own = own.plus(self.kept_len());
         let bytes = self.records_between(newest.from, newest.to)?;
         // With the frame that ends the root and the one that proves it.
         let controls = self.control_len().times(2);

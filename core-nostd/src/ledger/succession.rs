@@ -90,7 +90,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Refuses where fewer than `reserve` free segments would stay.
     pub(crate) fn may_take(&mut self, reserve: u32) -> Result<(), Fault<M::Error>> {
         let free = self.free_for_records();
-        if free > reserve {
+        if free > reserve || self.table.yield_kept() && self.free_for_records() > reserve {
             return Ok(());
         }
         let size = u64::from(self.device.shape.payload());

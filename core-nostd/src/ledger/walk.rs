@@ -40,6 +40,9 @@ pub(crate) struct Walk {
     pub known: LogSet,
     /// Of a close: the index that it saved.
     pub saved: Option<Saved>,
+    /// The saved index that the root names.
+    #[cfg(feature = "resume")]
+    pub base: Option<Saved>,
     /// How many groups have ended since the root's beginning.
     pub groups: u32,
     /// On unordered media: where the root's own group ended, as long as nothing
@@ -374,6 +377,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                         head.within(state.staged.head, state.staged.tail.max(state.staged.head));
                 }
             }
+            #[cfg(feature = "resume")]
+            Some(Meta::Saved) => walk.base = Some(Saved::decode(&bytes)),
             None => {}
         }
         Ok(())
