@@ -83,6 +83,8 @@ pub use index::{HashIndex, Index, NoIndex, OrderedIndex, OrderedNode, Saving};
 pub use kv::Committed;
 pub use kv::reclaim::Maintained;
 pub use kv::{Entry, Scan, ScanSlot};
+#[cfg(feature = "resume")]
+pub use kv::{IndexSave, SaveAge};
 pub use layout::{Config, Layout};
 pub use ledger::setup::setup;
 pub use medium::{Geometry, Medium, Order};

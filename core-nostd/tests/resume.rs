@@ -315,6 +315,30 @@ fn change<I: Index>(store: &mut Store<'_, Words, I>, random: &mut Random, alone:
     }
 }
 
+/// An index that is being saved, its bytes, and how many are written.
+type InPieces = Option<(IndexSave, Vec<u8>, usize)>;
+
+/// Begins to save the index, or goes on.
+fn save<I: Index>(store: &mut Store<'_, Words, I>, random: &mut Random, saving: &mut InPieces) {
+    let Some((save, bytes, done)) = saving else {
+        let mut bytes = Vec::new();
+        let begun = store.begin_save(&mut |word| bytes.extend_from_slice(&word.to_le_bytes()));
+        if let Ok(Some(save)) = begun {
+            assert_eq!(save.len(), bytes.len() as u64);
+            *saving = Some((save, bytes, 0));
+        }
+        return;
+    };
+    let end = bytes
+        .len()
+        .min(*done + 512 * (1 + random.below(4) as usize));
+    let more = store.save_some(save, &bytes[*done..end]);
+    *done = end;
+    if !more.unwrap_or(false) {
+        *saving = None;
+    }
+}
+
 /// A few operations; ends early where power fails.
 fn work<I: Index>(
     store: &mut Store<'_, Words, I>,
@@ -322,7 +346,12 @@ fn work<I: Index>(
     operations: u64,
     aborts: bool,
 ) {
+    let mut saving = None;
+    let saves = random.below(3);
     for _ in 0..operations {
+        if saves > 0 && (saving.is_some() && random.below(2) == 0 || random.below(40) == 0) {
+            save(store, random, &mut saving);
+        }
         match random.below(10) {
             0..=5 => change(store, random, true),
             6..=8 => {
@@ -351,6 +380,12 @@ fn work<I: Index>(
 /// One store through many sessions; how many starts were compared, and how
 /// many of them built on a saved index behind an unclean end.
 fn history(seed: u64) -> (u64, u64) {
+    let (starts, resumed, _) = sessions(seed, 14);
+    (starts, resumed)
+}
+
+/// As many sessions of one store; its image too.
+fn sessions(seed: u64, count: u64) -> (u64, u64, Image) {
     let mut random = Random(seed);
     let aborts = seed % 2 == 1;
     let segments = [24, 40, 75][random.below(3) as usize];
@@ -365,7 +400,7 @@ fn history(seed: u64) -> (u64, u64) {
     setup(&mut medium, &config).unwrap();
     image.clone_from(&medium.0.borrow());
     let (mut starts, mut resumed) = (0, 0);
-    for _ in 0..14 {
+    for _ in 0..count {
         let operations = random.below(300);
         image.left = match random.below(8) {
             // In the start, or soon behind it.
@@ -388,7 +423,7 @@ fn history(seed: u64) -> (u64, u64) {
         starts += 1;
         resumed += u64::from(compare(&image) && !closed);
     }
-    (starts, resumed)
+    (starts, resumed, image)
 }
 
 #[test]
@@ -406,4 +441,86 @@ fn a_start_that_resumes_finds_what_one_finds_that_looks_at_all() {
     }
     println!("{starts} starts, {resumed} of them resumed");
     assert!(resumed * 4 > starts, "{resumed} of {starts} resumed");
+}
+
+/// What a store answers of each key: nothing else may be said once bits of its
+/// image have flipped, but that something is wrong.
+fn answers(image: &Image, saving: bool) -> (Vec<Result<String, ()>>, Report) {
+    let medium = Words::of(image);
+    let mut lent = Lent::new(&medium);
+    let nothing = (vec![Err(()); KEYS as usize], Report::default());
+    if saving {
+        let started = lent.start(medium, Mode::ReadOnly, Saving);
+        started.map_or(nothing, |(store, report)| (told(&store), report))
+    } else {
+        let started = lent.start(medium, Mode::ReadOnly, |index| index);
+        started.map_or(nothing, |(store, report)| (told(&store), report))
+    }
+}
+
+fn told<I: Index>(store: &Store<'_, Words, I>) -> Vec<Result<String, ()>> {
+    let told = (0..KEYS).map(|key| {
+        let mut buf = [0; 4096];
+        let got = store.get(&name(key), &mut buf).map_err(drop)?;
+        let value = got.map(|len| (len, checksum::crc32c(0, &buf[..len])));
+        let mut list = Vec::new();
+        let len = store.list_len(&name(key)).map_err(drop)?.unwrap_or(0);
+        for element in 0..len {
+            let got = store.list_read(&name(key), element, &mut buf);
+            let got = got.map_err(drop)?;
+            list.push(got.map(|len| (len, checksum::crc32c(0, &buf[..len]))));
+        }
+        Ok(format!("{value:?} {list:?}"))
+    });
+    told.collect()
+}
+
+#[test]
+fn flipped_bits_are_never_silent() {
+    let (mut flips, mut loaded, mut refused, mut errors, mut torn) = (0, 0, 0, 0, 0);
+    let images = std::env::var("IMAGES").map_or(12, |text| text.parse().unwrap());
+    let mut seed = 0;
+    while flips < images * 200 {
+        seed += 1;
+        let (_, _, image) = sessions(seed, 6);
+        let (whole, report) = answers(&image, true);
+        if !report.index_loaded {
+            continue;
+        }
+        let used: Vec<_> = (0..image.now.len() as u64 / 8)
+            .filter(|word| image.now[*word as usize * 8..][..8] != [0; 8])
+            .collect();
+        let mut random = Random(seed);
+        for _ in 0..200 {
+            let mut flipped = image.clone();
+            let at = used[random.below(used.len() as u64) as usize] * 8 + random.below(8);
+            flipped.now[at as usize] ^= 1 << random.below(8);
+            if random.below(2) == 0 {
+                // More than can be healed.
+                flipped.now[at as usize] ^= 1 + random.below(255) as u8;
+                let near = (at ^ random.below(8)) as usize;
+                flipped.now[near] ^= 1 << random.below(8);
+            }
+            let (told, report) = answers(&flipped, true);
+            let mut built = None;
+            for (key, (told, whole)) in told.iter().zip(&whole).enumerate() {
+                errors += u64::from(told.is_err());
+                if told.is_err() || told == whole {
+                    continue;
+                }
+                // Words that are blank now: the newest transaction was cut. Or more
+                // flips than a check of 16 bits tells. It is reported.
+                torn += 1;
+                assert!(report.torn.is_some() || report.damaged > 0);
+                let (built, _) = built.get_or_insert_with(|| answers(&flipped, false));
+                assert_eq!(*told, built[key], "seed {seed}, {at}: key {key}, {whole:?}");
+            }
+            flips += 1;
+            loaded += u64::from(report.index_loaded);
+            refused += u64::from(told.iter().all(Result::is_err));
+        }
+    }
+    println!(
+        "{flips} flips, {loaded} loaded, {refused} refused, {errors} errors, {torn} told of otherwise"
+    );
 }

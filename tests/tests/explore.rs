@@ -4,7 +4,7 @@
 use indelible::Geometry;
 use indelible_tests::explorer::{Bounds, Tally, explore, explore_faults, explore_setup};
 use indelible_tests::geometries;
-use indelible_tests::script::Workload;
+use indelible_tests::script::{Op, Workload};
 use indelible_tests::store::Indexed;
 use indelible_tests::workloads;
 
@@ -80,6 +80,33 @@ fn power_fails_around_saved_indexes_on_flash_by_4() {
 #[test]
 fn power_fails_around_saved_indexes_on_flash_by_16() {
     saved_on(geometries::flash(16), Indexed::Ordered, Bounds::brief());
+}
+
+/// Whatever happens behind a close: starts build on the index that it saved,
+/// and what they find is what one finds that looks at all.
+fn resumed_on(geometry: Geometry, index: Indexed, bounds: Bounds) {
+    let mut loads = 0;
+    for mut workload in workloads::all(geometry) {
+        workload.prelude.push(Op::Close);
+        let real = workloads::real(&workload, index).saving().compared();
+        match explore(&real, &workload, geometry, bounds) {
+            Ok(tally) => println!("{}, saved before: {tally}", workload.name),
+            Err(found) => panic!("{found}"),
+        }
+        println!("{} loads", real.loads());
+        loads += real.loads();
+    }
+    assert!(loads > 0);
+}
+
+#[test]
+fn power_fails_behind_saved_indexes() {
+    resumed_on(geometries::memory(), Indexed::Hash, Bounds::brief());
+}
+
+#[test]
+fn power_fails_behind_saved_indexes_in_key_order() {
+    resumed_on(geometries::memory(), Indexed::Ordered, Bounds::brief());
 }
 
 /// A store grows on a medium that is longer, and is worked on behind its old

@@ -76,6 +76,8 @@ mod judged {
                 vec![judge!(damage::saved_indexes_are_believed_by_their_sum)]
             }
             Mutant::SaveWithoutRoot => vec![judge!(closing_with_a_saved_index)],
+            Mutant::KeepMoved => vec![judge!(reclaiming_behind_a_saved_index)],
+            Mutant::ResumeWithoutCold => vec![judge!(reclaiming_behind_a_saved_index)],
             Mutant::NoRootProof => vec![judge!(restart::the_page_cache_is_not_the_medium)],
             Mutant::GrowUnrooted => vec![judge!(growing_when_full)],
             Mutant::GrowUnblanked => vec![judge!(growing_on_memory)],
@@ -189,6 +191,20 @@ mod judged {
             let mut run = Run::new(&real, &workload);
             let ran = run.go(&mut sim, vec![empty], None, &workload.ops);
             assert_eq!(ran.err(), None);
+        }
+    }
+
+    /// Reclaimed behind a close, and killed: what is built on what was saved has
+    /// to be what would be built.
+    fn reclaiming_behind_a_saved_index() {
+        let geometry = memory();
+        let mut workload = workloads::reclaiming(geometry);
+        workload.prelude.push(Op::Close);
+        let real = workloads::real(&workload, Indexed::Hash);
+        let real = real.saving().compared();
+        let bounds = Bounds::quick().depth(1);
+        if let Err(found) = explore(&real, &workload, geometry, bounds) {
+            panic!("{}", found.failure);
         }
     }
 

@@ -13,6 +13,8 @@
 //! Nothing depends on it. Where a word of it is not as it was written, or
 //! anything behind the anchor is damaged, the index is built from all records.
 //! Only on media whose writes are unordered.
+//!
+//! A close saves one, and a store that goes on can too (`saving`).
 
 use crate::fault::Fault;
 use crate::format::shape::Shape;
@@ -61,6 +63,18 @@ mod with {
                 }
             }
             self.kept = Some(*saved);
+        }
+
+        /// Gives up what is no part of the saved index that roots name.
+        pub(crate) fn yield_unnamed(&mut self, shape: &Shape) {
+            let kept = self.kept;
+            for index in 0..u32::try_from(self.rows.len()).unwrap_or(u32::MAX) {
+                let row = self.get(index);
+                let named = kept.is_some_and(|kept| kept.holds(shape, row.seq));
+                if row.owner == Owner::Saved && !named {
+                    self.release(index);
+                }
+            }
         }
 
         /// Gives up saved indexes for their room; whether there was any.

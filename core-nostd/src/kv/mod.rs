@@ -10,10 +10,14 @@ mod read;
 pub(crate) mod rebuild;
 pub mod reclaim;
 pub(crate) mod saved;
+#[cfg(feature = "resume")]
+mod saving;
 mod scan;
 mod write;
 
 #[cfg(feature = "prepare")]
 pub use committed::Committed;
 pub(crate) use name::Name;
+#[cfg(feature = "resume")]
+pub use saving::{IndexSave, SaveAge};
 pub use scan::{Entry, Scan, ScanSlot};

@@ -108,11 +108,17 @@ fn rows_len(segments: u32, anchored: bool) -> u64 {
 
 /// A segment's row, its first word.
 fn row_word(row: &Segment) -> u64 {
+    if !row.records() {
+        return 0;
+    }
     u64::from(row.live) | u64::from(row.n) << 32
 }
 
 /// The second word of an anchored row.
 fn more_of_row(row: &Segment) -> u64 {
+    if !row.records() {
+        return 0;
+    }
     #[cfg(feature = "resume")]
     let tombstones = row.tombstones;
     #[cfg(not(feature = "resume"))]
@@ -145,6 +151,12 @@ struct Head {
 impl Head {
     fn anchored(&self) -> bool {
         cfg!(feature = "resume") && self.form & ANCHORED != 0
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> {
+        let (bytes, len) = (self.encode(), head_len(self.anchored()));
+        let words = usize::try_from(len.over(WORD)).unwrap_or(0);
+        (0..words).map(move |word| u64_at(&bytes, word.times(8)))
     }
 
     fn encode(&self) -> [u8; HEAD_ANCHORED as usize] {
@@ -282,15 +294,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         self.give_up_victim();
         let head = self.saved_head();
-        let (index, rows) = (&self.index, self.table.rows.len());
+        let index = &self.index;
         let (mut sink, seq) = Sink::new(&mut self.device, &mut self.table)?;
-        let (bytes, len_of_head) = (head.encode(), head_len(head.anchored()));
-        for at in (0..usize::try_from(len_of_head).unwrap_or(0)).step_by(8) {
-            sink.word(u64_at(&bytes, at))?;
+        for word in head.words() {
+            sink.word(word)?;
         }
-        for number in 0..rows {
-            let row = sink.table.get(u32::try_from(number).unwrap_or(u32::MAX));
-            let row = if row.records() { row } else { Segment::EMPTY };
+        for number in 0..shape.segments {
+            let row = sink.table.get(number);
             sink.word(row_word(&row))?;
             if head.anchored() {
                 sink.word(more_of_row(&row))?;
@@ -299,6 +309,23 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         index.save(&mut |word| sink.word(word))?;
         let sum = sink.finish()?;
         Ok(Some(Saved { seq, sum, len }))
+    }
+
+    /// All that is saved.
+    #[cfg(feature = "resume")]
+    pub(crate) fn saved_words(&self, word: &mut dyn FnMut(u64)) {
+        let head = self.saved_head();
+        head.words().for_each(&mut *word);
+        for row in self.table.rows.iter() {
+            word(row_word(row));
+            if head.anchored() {
+                word(more_of_row(row));
+            }
+        }
+        let Ok(()) = self.index.save(&mut |one| {
+            word(one);
+            Ok::<(), Infallible>(())
+        });
     }
 
     pub(crate) fn saved_len(&self) -> u64 {

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indelible::{Committed, HashIndex, Layout, LogSpan, Maintained, Report, Room, Saving, Stats};
 
 use crate::file::{Access, Reads};
-use crate::host::{HostIndex, HostStore, OpenError, StoreError, read_value};
+use crate::host::{HostIndex, HostStore, OpenError, Step, StoreError, read_value};
 use crate::{AnyMedium, HostMedium};
 
 pub use backup::SharedBackup;
@@ -313,6 +313,38 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
         self.inner.may_write()?;
         let owned = guard.as_mut().ok_or(SharedError::Closed)?;
         Ok(owned.get_mut().maintain(budget)?)
+    }
+
+    /// [`HostStore::save_index`]. Writers wait until it is done; readers for
+    /// the copy that is taken of the index, some milliseconds for a million
+    /// keys, and for pieces of 256 KiB.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_index(&self) -> Result<bool, SharedError> {
+        let _lead = self.inner.queue.lead();
+        let mut first = true;
+        loop {
+            let mut guard = self.inner.lock();
+            self.inner.may_write()?;
+            let owned = guard.as_mut().ok_or(SharedError::Closed)?;
+            match owned.get_mut().save_step(first)? {
+                Step::More => first = false,
+                step => return Ok(step == Step::Saved),
+            }
+        }
+    }
+
+    /// [`HostStore::set_save_every`].
+    ///
+    /// # Errors
+    /// [`SharedError::Closed`].
+    pub fn set_save_every(&self, times: u32) -> Result<(), SharedError> {
+        let _lead = self.inner.queue.lead();
+        let mut guard = self.inner.lock();
+        let owned = guard.as_mut().ok_or(SharedError::Closed)?;
+        owned.get_mut().set_save_every(times);
+        Ok(())
     }
 
     /// [`HostStore::grow`]: everyone waits for it, and it writes all that it

@@ -13,7 +13,7 @@ use indelible::{
     OrderedNode, Report, Segment, Store, Undo,
 };
 #[cfg(feature = "indexes")]
-use indelible::{HashIndex, Saving, SegmentInfo, Stats};
+use indelible::{HashIndex, Owner, Saving, SegmentInfo, Stats};
 use opened::{Open, failure};
 pub use survey::Inspect;
 #[cfg(feature = "indexes")]
@@ -186,47 +186,69 @@ impl Real {
         mode: Mode,
         work: &mut Whole<'_>,
     ) -> Result<(), Failure> {
-        let before = self.compare.then(|| sim.clone());
-        let mut loaded = None;
-        let opened = self.open_with(sim, Saving(index), mode, &mut |store, report| {
-            if report.index_loaded && report.healed_bits == 0 {
-                loaded = Some((store.stats(), store.segments()));
-            }
+        if self.compare {
+            self.compare_starts(sim)?;
+        }
+        self.open_with(sim, Saving(index), mode, &mut |store, report| {
             if report.index_loaded {
                 self.loads.fetch_add(1, Ordering::Relaxed);
             }
             work(store, report)
-        });
-        match (loaded, before) {
-            (Some(loaded), Some(before)) => opened.and(self.alike(before, loaded)),
-            _ => opened,
+        })
+    }
+
+    /// Compares what a start knows that loads the index with what one knows that
+    /// builds it. Neither writes.
+    #[cfg(feature = "indexes")]
+    fn compare_starts(&self, sim: &Sim) -> Result<(), Failure> {
+        let mut loaded = None;
+        let loads = Self {
+            saving: true,
+            ..self.plain()
+        };
+        loads.open(&mut sim.clone(), Mode::ReadOnly, &mut |store, report| {
+            if report.index_loaded && report.healed_bits == 0 {
+                loaded = Some((store.stats(), store.segments()));
+            }
+            Ok(Leave::Drop)
+        })?;
+        match loaded {
+            Some(loaded) => self.alike(sim.clone(), loaded),
+            None => Ok(()),
         }
     }
 
-    /// Compares what was known with a loaded index with what is known when it
-    /// is built.
+    /// The same without a saved index.
     #[cfg(feature = "indexes")]
-    fn alike(&self, mut sim: Sim, loaded: (Stats, Vec<SegmentInfo>)) -> Result<(), Failure> {
-        let plain = Self::new(&self.logs).indexed(self.index);
-        let plain = Self {
+    fn plain(&self) -> Self {
+        Self {
             entries: self.entries,
             segment_size: self.segment_size,
             begins: self.begins,
-            ..plain
-        };
-        plain.open(&mut sim, Mode::ReadOnly, &mut |store, _| {
-            let mut built = (store.stats(), store.segments());
-            abandon_tombstones(&mut built, &loaded);
-            if built == loaded {
-                return Ok(Leave::Drop);
-            }
-            let rows = loaded.1.iter().zip(&built.1);
-            let rows: Vec<_> = rows.filter(|(loaded, built)| loaded != built).collect();
-            Err(Failure::Wrong(format!(
-                "as it was loaded, and as it would be built: {:?}, {:?}, segments {rows:?}",
-                loaded.0, built.0
-            )))
-        })
+            ..Self::new(&self.logs).indexed(self.index)
+        }
+    }
+
+    #[cfg(feature = "indexes")]
+    fn alike(&self, mut sim: Sim, mut loaded: (Stats, Vec<SegmentInfo>)) -> Result<(), Failure> {
+        for row in loaded.1.iter_mut().filter(|row| row.owner == Owner::Saved) {
+            // Nobody's, for who does not load it.
+            row.owner = Owner::Dirty;
+        }
+        self.plain()
+            .open(&mut sim, Mode::ReadOnly, &mut |store, _| {
+                let mut built = (store.stats(), store.segments());
+                abandon_tombstones(&mut built, &loaded);
+                if built == loaded {
+                    return Ok(Leave::Drop);
+                }
+                let rows = loaded.1.iter().zip(&built.1);
+                let rows: Vec<_> = rows.filter(|(loaded, built)| loaded != built).collect();
+                Err(Failure::Wrong(format!(
+                    "as it was loaded, and as it would be built: {:?}, {:?}, segments {rows:?}",
+                    loaded.0, built.0
+                )))
+            })
     }
 
     fn open_with<I: Index>(
