@@ -63,8 +63,9 @@ pub struct Report {
     pub abandoned: u32,
     /// Ledger segments that a torn succession left behind.
     pub torn_successions: u32,
-    /// The index is the one that the last close saved
-    /// ([`Saving`](crate::Saving)); the records were not looked at.
+    /// The index is one that was saved ([`Saving`](crate::Saving)), by the last
+    /// close or before, with what was written since; the records from before
+    /// were not looked at.
     pub index_loaded: bool,
 }
 

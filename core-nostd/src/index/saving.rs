@@ -17,6 +17,11 @@ use super::{Admit, Cursor, Index, IndexFull, Loc, Probe};
 /// A start that loads the index has not looked at the records. What decayed
 /// meanwhile is found when it is read, moved or checked.
 ///
+/// With the feature `resume`, on media whose writes are unordered, what was saved
+/// is good behind a power cut too, as long as the store has other room: a start
+/// takes in what was written since. A store that goes on can save it as well
+/// (`Store::begin_save`).
+///
 /// ```
 /// use indelible::HashIndex;
 /// use indelible::index::Saving;

@@ -31,6 +31,7 @@ mod with {
     use crate::fault::What;
     use crate::format::frame::{Kind, Meta, Part, Spec};
     use crate::kv::saved::{SAVED, Saved};
+    use crate::math::Saturate;
     use crate::mutants::Mutant;
     use crate::segments::Owner;
 
@@ -99,6 +100,19 @@ mod with {
                 Some(_) => self.body_frame_len(Kind::Meta, SAVED),
                 None => 0,
             }
+        }
+
+        /// Gives up saved indexes that take more than an eighth of what is spare:
+        /// the less is, the more has to be moved to win it back.
+        pub(crate) fn yield_if_tight(&mut self) -> bool {
+            let saved = self.table.saved();
+            saved > 0 && !self.has_spare(saved.into()) && self.table.yield_kept()
+        }
+
+        /// Whether so many segments are at most an eighth of what is spare.
+        pub(crate) fn has_spare(&self, segments: u64) -> bool {
+            let bytes = segments.times(self.device.shape.segment_size.into());
+            bytes.times(8) <= self.record_capacity().minus(self.live)
         }
 
         /// Names the saved index in the root that is written. Where damage was
@@ -201,6 +215,11 @@ mod without {
         #[inline(always)]
         pub(crate) fn name_kept(&mut self) -> Result<(), Fault<M::Error>> {
             Ok(())
+        }
+
+        #[inline(always)]
+        pub(crate) fn yield_if_tight(&mut self) -> bool {
+            false
         }
 
         #[inline(always)]

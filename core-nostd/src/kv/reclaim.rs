@@ -81,9 +81,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let needed = needed.plus(needed >> 3);
         let mut wanted = HARD_RESERVE.plus(1).plus(needed);
         let logs = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
-        let free = self.free_for_records();
+        let mut free = self.free_for_records();
         if free >= LOW.plus(needed) && free >= wanted.plus(logs) {
             return self.keep_one_blank();
+        }
+        if self.yield_if_tight() {
+            free = self.free_for_records();
         }
         if free < LOW.plus(needed) {
             self.reclaim_share(bytes)?;

@@ -145,7 +145,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         let len = self.saved_len();
         let needed = segments(&self.device.shape, len);
-        if !self.room_to_save(len) || u64::from(u32::MAX.minus(self.table.next_seq)) < needed << 1 {
+        if !self.room_to_save(needed)
+            || u64::from(u32::MAX.minus(self.table.next_seq)) < needed << 1
+        {
             return Ok(None);
         }
         match self.write_root(None) {
@@ -167,16 +169,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }))
     }
 
-    /// Whether what is saved may take so many bytes: an eighth stays free, and
-    /// the one before goes first where both have no room.
-    fn room_to_save(&mut self, len: u64) -> bool {
-        let capacity = self.record_capacity();
-        let most = capacity.minus(capacity >> 3);
-        let kept = self.table.kept.map_or(0, |kept| kept.len);
-        if self.live.plus(len).plus(kept) > most {
+    /// Whether so many segments may be taken; the index saved before goes first
+    /// where both have no room.
+    fn room_to_save(&mut self, needed: u64) -> bool {
+        if !self.has_spare(needed.plus(self.table.saved().into())) {
             self.table.yield_kept();
         }
-        self.live.plus(len) <= most
+        self.has_spare(needed)
     }
 
     fn try_save_some(

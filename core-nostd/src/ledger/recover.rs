@@ -23,8 +23,8 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     /// Opens the store on a medium. `id`, if given, must be the store's.
     ///
     /// Reads every segment's header, the ledger from its newest checkpoint and
-    /// every record's frame; or, instead of the records, the index that the
-    /// last close saved (see [`Saving`](crate::Saving)). After an unclean end and with
+    /// every record's frame; or, instead of the records, an index that was
+    /// saved, and the records written since (see [`Saving`](crate::Saving)). After an unclean end and with
     /// [`Mode::ReadWrite`] it writes a new checkpoint and flushes before it
     /// returns, so that nothing served can vanish later.
     ///
