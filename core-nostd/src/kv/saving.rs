@@ -245,7 +245,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     /// of it all.
     fn write_padded(&mut self, save: &IndexSave, bytes: &[u8]) -> Result<(), Fault<M::Error>> {
         let unit = usize::try_from(self.device.shape.unit).unwrap_or(1).max(1);
-        let whole = bytes.len().minus(bytes.len() % unit);
+        let whole = bytes.len().minus(bytes.len().modulo(unit));
         let (units, rest) = bytes.split_at(whole.min(bytes.len()));
         if !units.is_empty() {
             self.device.write(save.segment, save.at, units)?;
