@@ -64,6 +64,10 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Whether this build's rows are longer than firmware's: with the feature
+    /// `resume`.
+    pub const LONG: bool = cfg!(feature = "resume");
+
     pub(crate) const EMPTY: Segment = Segment {
         owner: Owner::Unverified,
         log: 0,

@@ -19,6 +19,15 @@ pub const INDELIBLE_LOG_SIZE: usize = 128;
 /// Bytes of memory for each change in a transaction.
 pub const INDELIBLE_CHANGE_SIZE: usize = 40;
 
+/// What a segment takes in this build. A build of the whole workspace turns the
+/// core's features for hosts on here too; memory of the header's size is refused
+/// then.
+const SEGMENT: usize = if Segment::LONG {
+    size_of::<Segment>().next_multiple_of(8)
+} else {
+    INDELIBLE_SEGMENT_SIZE
+};
+
 /// How large the tables in the lent memory are.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +77,7 @@ const _: () = {
     checked(STORE_SIZE, crate::handle::NEEDED, 256);
     assert!(align_of::<crate::handle::Handle>() <= 8);
     // A target may align 8-byte words to 4 bytes and so have smaller rows.
-    checked(INDELIBLE_SEGMENT_SIZE, size_of::<Segment>(), 7);
+    checked(SEGMENT, size_of::<Segment>(), 7);
     checked(INDELIBLE_LOG_SIZE, size_of::<LogState>(), 7);
     checked(INDELIBLE_CHANGE_SIZE, size_of::<Undo>(), 7);
     assert!(align_of::<Segment>() <= 4 && align_of::<LogState>() <= 8 && align_of::<Undo>() <= 8);
@@ -85,7 +94,7 @@ impl indelible_sizes {
             (wide(self.slots()), size_of::<u64>()),
             (self.changes.into(), INDELIBLE_CHANGE_SIZE),
             (self.logs.into(), INDELIBLE_LOG_SIZE),
-            (self.segments.into(), INDELIBLE_SEGMENT_SIZE),
+            (self.segments.into(), SEGMENT),
             (self.ring.into(), size_of::<u32>()),
             // The longest key, and the one that `indelible_next` goes on from.
             (self.key_max.into(), 2),

@@ -539,7 +539,7 @@ pub fn a_lost_root_is_missed_after_any_cut() {
         let ops: Vec<_> = (0..2 * size / 100)
             .map(|i| match i % 4 {
                 0 => append(0, b"appended"),
-                _ => put(&[b'k', i as u8 % 5], &vec![i as u8; 80]),
+                _ => put(&[b'k', i as u8 % 5], &[i as u8; 80]),
             })
             .collect();
         let tape = bench.tape(&ops);
