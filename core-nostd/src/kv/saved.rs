@@ -52,6 +52,7 @@ pub(crate) const SAVED: usize = 16;
 
 /// What a close says of the index that it saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Saved {
     /// The sequence of the first segment; the others follow.
     pub seq: u32,
