@@ -379,7 +379,8 @@ fn work<I: Index>(
 
 /// One store through many sessions; how many starts were compared, and how
 /// many of them built on a saved index behind an unclean end.
-fn history(seed: u64) -> (u64, u64) {
+/// Starts, and how many of them resumed, of a history in which each is compared.
+pub fn history(seed: u64) -> (u64, u64) {
     let (starts, resumed, _) = sessions(seed, 14);
     (starts, resumed)
 }

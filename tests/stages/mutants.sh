@@ -4,7 +4,8 @@
 need_rust
 
 RUSTFLAGS="${RUSTFLAGS:-} --cfg indelible_mutants" \
-  cargo test -p indelible-tests --test mutants --target-dir "$target/mutants" -- --nocapture
+  cargo test -p indelible-tests --test mutants --target-dir "$target/mutants" \
+  every_mutant_is_caught -- --nocapture
 # Power cuts at every step find those that show on flash.
 RUSTFLAGS="${RUSTFLAGS:-} --cfg indelible_mutants" \
   cargo test -p indelible-powercut --test power --target-dir "$target/mutants" mutants -- --nocapture

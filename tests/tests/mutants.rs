@@ -13,6 +13,11 @@ fn every_mutant_is_caught() {}
 mod schedules;
 
 #[cfg(indelible_mutants)]
+#[path = "../../core-nostd/tests/resume.rs"]
+#[allow(dead_code, reason = "its tests run beside the core")]
+mod resume;
+
+#[cfg(indelible_mutants)]
 mod judged {
     use super::schedules::{damage, limits, reclaiming, restart, sealing, tearing};
     use indelible::mutants::{Mutant, set};
@@ -76,8 +81,8 @@ mod judged {
                 vec![judge!(damage::saved_indexes_are_believed_by_their_sum)]
             }
             Mutant::SaveWithoutRoot => vec![judge!(closing_with_a_saved_index)],
-            Mutant::KeepMoved => vec![judge!(reclaiming_behind_a_saved_index)],
-            Mutant::ResumeWithoutCold => vec![judge!(reclaiming_behind_a_saved_index)],
+            Mutant::KeepMoved => vec![judge!(histories_behind_a_saved_index)],
+            Mutant::ResumeWithoutCold => vec![judge!(histories_behind_a_saved_index)],
             Mutant::NoRootProof => vec![judge!(restart::the_page_cache_is_not_the_medium)],
             Mutant::GrowUnrooted => vec![judge!(growing_when_full)],
             Mutant::GrowUnblanked => vec![judge!(growing_on_memory)],
@@ -194,17 +199,10 @@ mod judged {
         }
     }
 
-    /// Reclaimed behind a close, and killed: what is built on what was saved has
-    /// to be what would be built.
-    fn reclaiming_behind_a_saved_index() {
-        let geometry = memory();
-        let mut workload = workloads::reclaiming(geometry);
-        workload.prelude.push(Op::Close);
-        let real = workloads::real(&workload, Indexed::Hash);
-        let real = real.saving().compared();
-        let bounds = Bounds::quick().depth(1);
-        if let Err(found) = explore(&real, &workload, geometry, bounds) {
-            panic!("{}", found.failure);
+    /// What is built on what was saved has to be what would be built.
+    fn histories_behind_a_saved_index() {
+        for seed in 0..30 {
+            super::resume::history(seed);
         }
     }
 
