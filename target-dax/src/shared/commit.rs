@@ -2,8 +2,6 @@
 //! medium flushes, and tells everyone.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use indelible::Error;
 
@@ -138,10 +136,7 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
             return (guard, flushed.map_err(flush_failed));
         };
         drop(guard);
-        let begun = Instant::now();
         let synced = syncer.sync();
-        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.flush.store(took, Ordering::Relaxed);
         let mut guard = self.lock();
         // Nobody closes the store meanwhile, for that takes the lead.
         let ended = guard.as_mut().map_or(Ok(()), |owned| {

@@ -8,8 +8,7 @@
 //! * **Group commit.** Threads fill their batches by themselves; one of those
 //!   that come to commit leads, stages the batches of all, and one flush makes
 //!   all of them durable. Each is its own transaction: what one is refused for
-//!   costs no other one anything. Where others committed a moment ago, it waits up
-//!   to half of a flush for them to come again; one thread alone never waits.
+//!   costs no other one anything.
 //! * **Linearizable.** Every call takes effect at one moment between its start
 //!   and its return; a transaction or batch as a whole. Only a
 //!   [`SharedScan`] is a sequence of moments, one a page.
@@ -27,8 +26,7 @@ mod transaction;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indelible::{Committed, HashIndex, Layout, LogSpan, Maintained, Report, Room, Saving, Stats};
 
@@ -46,11 +44,6 @@ use queue::{Queue, Turn};
 pub use scan::SharedScan;
 use sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, whatever};
 pub use transaction::SharedTransaction;
-
-/// For shorter flushes a leader does not wait.
-const FLUSH_LONG: Duration = Duration::from_micros(50);
-/// It waits for up to this part of a flush.
-const PATIENCE: u32 = 2;
 
 /// What a committed batch has to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,8 +95,6 @@ struct Inner<I: HostIndex<'static>, M: HostMedium> {
     /// Nothing more is written: a transaction over several shards failed, and
     /// only opening all of them again tells what became of it.
     halted: AtomicBool,
-    /// Nanoseconds that the last flush took, where it went on without the store.
-    flush: AtomicU64,
 }
 
 type Guarded<'g, I, M> = RwLockWriteGuard<'g, Option<Owned<I, M>>>;
@@ -157,7 +148,6 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
                 store: RwLock::new(Some(owned)),
                 queue: Queue::default(),
                 halted: AtomicBool::new(false),
-                flush: AtomicU64::new(0),
             }),
         }
     }
@@ -387,23 +377,10 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
     fn commit(&self, work: Work<'_>) -> Result<Done, SharedError> {
         match self.queue.enter(|| work.to_batch()) {
             Turn::Done(result) => result,
-            Turn::Lead(mut lead) => {
-                let along = lead.take_along(self.patience());
+            Turn::Lead(lead) => {
+                let along = lead.take_along();
                 self.commit_group(work, &along.0)
             }
-        }
-    }
-
-    /// How long a leader may wait for others: a part of what a flush takes, for
-    /// each that comes along saves one.
-    fn patience(&self) -> Duration {
-        if cfg!(shuttle) {
-            return Duration::MAX;
-        }
-        let flush = Duration::from_nanos(self.flush.load(Ordering::Relaxed));
-        match flush < FLUSH_LONG {
-            true => Duration::ZERO,
-            false => flush / PATIENCE,
         }
     }
 

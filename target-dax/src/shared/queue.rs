@@ -5,19 +5,12 @@
 //! wait, and one flush makes all of them durable (group commit, as in most
 //! databases since DeWitt et al. 1984). When it is done it hands the lead to
 //! the next that waits, so no thread works for others for long.
-//!
-//! Those whose commit has just ended mostly come back at once with the next
-//! one. A leader that went ahead without them would leave them waiting for a
-//! flush of their own, and so in turn: half of the threads a flush. So, where a
-//! flush takes long, it *gathers*: it waits up to a part of that time for as
-//! many as the last group had.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::batch::Batch;
-use super::sync::{Condvar, Moment, Mutex, pause, whatever};
+use super::sync::{Condvar, Mutex, whatever};
 use super::{Done, SharedError};
 
 /// Batches that one leader takes along at most.
@@ -33,22 +26,6 @@ pub(super) struct Queue {
 struct State {
     led: bool,
     waiting: VecDeque<Arc<Request>>,
-    /// How many batches may wait once those of the last group have come back,
-    /// and when that group ended.
-    expected: usize,
-    ended: Option<Moment>,
-}
-
-impl State {
-    /// Batches that wait, up to the first thread that wants to lead; and whether
-    /// there is such a thread.
-    fn batches(&self) -> (usize, bool) {
-        let waiting = self.waiting.iter();
-        let count = waiting
-            .take_while(|request| request.batch.is_some())
-            .count();
-        (count, count < self.waiting.len())
-    }
 }
 
 /// A thread that waits.
@@ -114,7 +91,7 @@ impl Queue {
     /// called only where another thread leads.
     pub(super) fn enter(&self, batch: impl FnOnce() -> Batch) -> Turn<'_> {
         match self.wait_for_turn(|| Some(batch())) {
-            Answer::Lead => Turn::Lead(Lead::new(self)),
+            Answer::Lead => Turn::Lead(Lead { queue: self }),
             Answer::Done(result) => Turn::Done(result),
         }
     }
@@ -123,7 +100,7 @@ impl Queue {
     pub(super) fn lead(&self) -> Lead<'_> {
         // Without a batch there is nothing that another one could have done.
         let _ = self.wait_for_turn(|| None);
-        Lead::new(self)
+        Lead { queue: self }
     }
 
     fn wait_for_turn(&self, batch: impl FnOnce() -> Option<Batch>) -> Answer {
@@ -142,10 +119,7 @@ impl Queue {
     fn take_lead(&self, request: Option<&Arc<Request>>) -> bool {
         let mut state = whatever(self.state.lock());
         let free = !std::mem::replace(&mut state.led, true);
-        if free {
-            // It is one of those that were expected.
-            state.expected = state.expected.saturating_sub(1);
-        } else {
+        if !free {
             state.waiting.extend(request.cloned());
         }
         free
@@ -155,33 +129,17 @@ impl Queue {
 /// The right to write; the next thread in the queue has it after the drop.
 pub(super) struct Lead<'q> {
     queue: &'q Queue,
-    /// Batches that are committed under it.
-    group: usize,
 }
 
-impl<'q> Lead<'q> {
-    fn new(queue: &'q Queue) -> Self {
-        Lead { queue, group: 1 }
-    }
-
-    /// Those who wait with batches, up to the first that wants to lead; waits
-    /// up to `patience` from the last group's end on for those who are expected.
-    pub(super) fn take_along(&mut self, patience: Duration) -> Along {
+impl Lead<'_> {
+    /// Those who wait with batches, up to the first that wants to lead.
+    pub(super) fn take_along(&self) -> Along {
         let mut state = whatever(self.queue.state.lock());
-        while !patience.is_zero() {
-            let (count, leads) = state.batches();
-            let ended = state.ended.as_ref();
-            let over = ended.is_none_or(|ended| ended.is_past(patience));
-            if leads || over || count >= state.expected.min(GROUP_MAX) {
-                break;
-            }
-            drop(state);
-            pause();
-            state = whatever(self.queue.state.lock());
-        }
-        let count = state.batches().0.min(GROUP_MAX);
-        self.group = 1 + count;
-        Along(state.waiting.drain(..count).collect())
+        let waiting = state.waiting.iter();
+        let count = waiting
+            .take_while(|request| request.batch.is_some())
+            .count();
+        Along(state.waiting.drain(..count.min(GROUP_MAX)).collect())
     }
 }
 
@@ -200,10 +158,7 @@ impl Drop for Along {
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         let mut state = whatever(self.queue.state.lock());
-        let next = state.waiting.pop_front();
-        state.expected = state.waiting.len() + self.group;
-        state.ended = Some(Moment::now());
-        match next {
+        match state.waiting.pop_front() {
             Some(next) => next.answer(Answer::Lead),
             None => state.led = false,
         }

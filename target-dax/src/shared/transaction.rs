@@ -1,7 +1,6 @@
 //! Transactions that read what they change.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use indelible::Error;
 
@@ -94,11 +93,11 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
         &self,
         change: impl FnOnce(&mut SharedTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut lead = self.inner.queue.lead();
+        let lead = self.inner.queue.lead();
         let mut transaction = SharedTransaction::new(&*self.inner);
         let value = change(&mut transaction)?;
         let batch = transaction.into_batch();
-        let along = lead.take_along(Duration::ZERO);
+        let along = lead.take_along();
         self.inner.commit_group(Work::Many(&batch), &along.0)?;
         Ok(value)
     }
