@@ -24,9 +24,10 @@ impl<'a, M: Medium, I: Index> Store<'a, M, I> {
     ///
     /// Reads every segment's header, the ledger from its newest checkpoint and
     /// every record's frame; or, instead of the records, an index that was
-    /// saved, and the records written since (see [`Saving`](crate::Saving)). After an unclean end and with
-    /// [`Mode::ReadWrite`] it writes a new checkpoint and flushes before it
-    /// returns, so that nothing served can vanish later.
+    /// saved, and the records written since (see [`Saving`](crate::Saving)).
+    /// After an unclean end and with [`Mode::ReadWrite`] it writes a new
+    /// checkpoint and flushes before it returns, so that nothing served can
+    /// vanish later.
     ///
     /// # Errors
     /// [`Error::NotAStore`], [`Error::VersionUnsupported`],

@@ -54,6 +54,7 @@ pub struct Real {
     pub compare: bool,
     setups: AtomicU64,
     loads: AtomicU64,
+    resumes: AtomicU64,
 }
 
 /// The id of every store here.
@@ -74,6 +75,7 @@ impl Real {
             compare: false,
             setups: AtomicU64::new(0),
             loads: AtomicU64::new(0),
+            resumes: AtomicU64::new(0),
         }
     }
 
@@ -89,9 +91,14 @@ impl Real {
         self
     }
 
-    /// How often it was opened with the index that the last close saved.
+    /// How often it was opened with an index that was saved.
     pub fn loads(&self) -> u64 {
         self.loads.load(Ordering::Relaxed)
+    }
+
+    /// How often of these behind an end that was not clean.
+    pub fn resumes(&self) -> u64 {
+        self.resumes.load(Ordering::Relaxed)
     }
 
     /// With this index.
@@ -192,6 +199,9 @@ impl Real {
         self.open_with(sim, Saving(index), mode, &mut |store, report| {
             if report.index_loaded {
                 self.loads.fetch_add(1, Ordering::Relaxed);
+            }
+            if report.index_loaded && !report.clean {
+                self.resumes.fetch_add(1, Ordering::Relaxed);
             }
             work(store, report)
         })
