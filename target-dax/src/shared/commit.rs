@@ -2,11 +2,12 @@
 //! medium flushes, and tells everyone.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use indelible::Error;
 
 use super::batch::{Batch, Change, What};
-use super::queue::Request;
+use super::request::Request;
 use super::{Done, Guarded, Inner, SharedError};
 use crate::HostMedium;
 use crate::host::{HostIndex, HostStore, StoreError};
@@ -61,7 +62,8 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
         own: Work<'_>,
         along: &[Arc<Request>],
     ) -> Result<Done, SharedError> {
-        let others = along.iter().map(|request| Work::Many(request.batch()));
+        let batches = along.iter().filter_map(|request| request.batch());
+        let others = batches.map(Work::Many);
         let works: Vec<_> = std::iter::once(own).chain(others).collect();
         let mut group = Group {
             works: &works,
@@ -136,7 +138,9 @@ impl<I: HostIndex<'static>, M: HostMedium> Inner<I, M> {
             return (guard, flushed.map_err(flush_failed));
         };
         drop(guard);
+        let begun = Instant::now();
         let synced = syncer.sync();
+        self.queue.flush_took(begun.elapsed());
         let mut guard = self.lock();
         // Nobody closes the store meanwhile, for that takes the lead.
         let ended = guard.as_mut().map_or(Ok(()), |owned| {

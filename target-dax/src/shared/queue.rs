@@ -3,14 +3,23 @@
 //! One thread at a time *leads*: it alone writes. Who comes while another
 //! leads leaves its batch and waits. A leader takes along the batches that
 //! wait, and one flush makes all of them durable (group commit, as in most
-//! databases since DeWitt et al. 1984). When it is done it hands the lead to
-//! the next that waits, so no thread works for others for long.
+//! databases since DeWitt et al. 1984).
+//!
+//! To wake a thread takes longer than most commits. So a leader that is done
+//! does not hand the lead over: it leaves it free, and calls the first thread
+//! that waits. Whoever comes before that one has woken up leads, and takes its
+//! batch along, so it loses nothing by that. A thread that wants to lead itself
+//! has nothing to be taken along and is handed the lead when it is the first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::batch::Batch;
-use super::sync::{Condvar, Mutex, whatever};
+use super::gather::Gathering;
+use super::request::{Answer, Request, Restraint};
+use super::sync::{Mutex, pause, whatever};
 use super::{Done, SharedError};
 
 /// Batches that one leader takes along at most.
@@ -20,61 +29,30 @@ const GROUP_MAX: usize = 256;
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
+    /// Nanoseconds that the last flush took, where readers went on meanwhile.
+    flush: AtomicU64,
+    restraint: Restraint,
 }
 
 #[derive(Default)]
 struct State {
     led: bool,
     waiting: VecDeque<Arc<Request>>,
+    /// The first that waits was called, and has not looked yet whether it can
+    /// lead.
+    called: bool,
+    gathering: Gathering,
 }
 
-/// A thread that waits.
-pub(super) struct Request {
-    /// What it wants to be committed; `None` where it wants to lead itself.
-    batch: Option<Batch>,
-    answer: Mutex<Option<Answer>>,
-    answered: Condvar,
-}
-
-enum Answer {
-    Lead,
-    Done(Result<Done, SharedError>),
-}
-
-impl Request {
-    fn new(batch: Option<Batch>) -> Arc<Self> {
-        Arc::new(Self {
-            batch,
-            answer: Mutex::new(None),
-            answered: Condvar::new(),
-        })
-    }
-
-    /// What it wants to be committed.
-    pub(super) fn batch(&self) -> &Batch {
-        static NONE: Batch = Batch::new();
-        self.batch.as_ref().unwrap_or(&NONE)
-    }
-
-    /// Tells the thread that its batch is done.
-    pub(super) fn done(&self, result: Result<Done, SharedError>) {
-        self.answer(Answer::Done(result));
-    }
-
-    /// The first answer counts.
-    fn answer(&self, answer: Answer) {
-        whatever(self.answer.lock()).get_or_insert(answer);
-        self.answered.notify_one();
-    }
-
-    fn wait(&self) -> Answer {
-        let mut answer = whatever(self.answer.lock());
-        loop {
-            if let Some(answer) = answer.take() {
-                return answer;
-            }
-            answer = whatever(self.answered.wait(answer));
-        }
+impl State {
+    /// Batches that wait, up to the first thread that wants to lead; and whether
+    /// there is such a thread.
+    fn batches(&self) -> (usize, bool) {
+        let waiting = self.waiting.iter();
+        let count = waiting
+            .take_while(|request| request.batch().is_some())
+            .count();
+        (count, count < self.waiting.len())
     }
 }
 
@@ -91,8 +69,8 @@ impl Queue {
     /// called only where another thread leads.
     pub(super) fn enter(&self, batch: impl FnOnce() -> Batch) -> Turn<'_> {
         match self.wait_for_turn(|| Some(batch())) {
-            Answer::Lead => Turn::Lead(Lead { queue: self }),
-            Answer::Done(result) => Turn::Done(result),
+            None => Turn::Lead(Lead::new(self)),
+            Some(result) => Turn::Done(result),
         }
     }
 
@@ -100,19 +78,44 @@ impl Queue {
     pub(super) fn lead(&self) -> Lead<'_> {
         // Without a batch there is nothing that another one could have done.
         let _ = self.wait_for_turn(|| None);
-        Lead { queue: self }
+        Lead::new(self)
     }
 
-    fn wait_for_turn(&self, batch: impl FnOnce() -> Option<Batch>) -> Answer {
+    /// Says how long a flush took.
+    pub(super) fn flush_took(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.flush.store(nanos, Ordering::Relaxed);
+    }
+
+    fn flush_time(&self) -> Duration {
+        if cfg!(shuttle) {
+            // A checker needs the same one in every run.
+            return Duration::from_secs(1);
+        }
+        Duration::from_nanos(self.flush.load(Ordering::Relaxed))
+    }
+
+    /// The result of the thread's batch, or `None` once it leads.
+    fn wait_for_turn(
+        &self,
+        batch: impl FnOnce() -> Option<Batch>,
+    ) -> Option<Result<Done, SharedError>> {
         if self.take_lead(None) {
-            return Answer::Lead;
+            return None;
         }
         // Copied while nobody waits for it.
-        let request = Request::new(batch());
+        let request = Arc::new(Request::new(batch()));
         if self.take_lead(Some(&request)) {
-            return Answer::Lead;
+            return None;
         }
-        request.wait()
+        loop {
+            match request.wait(self.flush_time(), &self.restraint) {
+                Answer::Done(result) => return Some(result),
+                Answer::Lead => return None,
+                Answer::Called if self.answer_call(&request) => return None,
+                Answer::Called => {}
+            }
+        }
     }
 
     /// Whether the lead was free; else `request` joins those who wait.
@@ -124,22 +127,87 @@ impl Queue {
         }
         free
     }
+
+    /// Whether a thread that was called leads now. Where it does not, another
+    /// one came before it: its batch was taken along, or it is called again.
+    fn answer_call(&self, request: &Arc<Request>) -> bool {
+        let mut state = whatever(self.state.lock());
+        let first = state.waiting.front();
+        if !first.is_some_and(|first| Arc::ptr_eq(first, request)) {
+            return false;
+        }
+        state.called = false;
+        let free = !std::mem::replace(&mut state.led, true);
+        if free {
+            state.waiting.pop_front();
+        }
+        free
+    }
 }
 
-/// The right to write; the next thread in the queue has it after the drop.
+/// The right to write.
 pub(super) struct Lead<'q> {
     queue: &'q Queue,
+    /// Batches that are committed under it.
+    group: usize,
 }
 
-impl Lead<'_> {
-    /// Those who wait with batches, up to the first that wants to lead.
-    pub(super) fn take_along(&self) -> Along {
+impl<'q> Lead<'q> {
+    fn new(queue: &'q Queue) -> Self {
+        Lead { queue, group: 1 }
+    }
+
+    /// Those who wait with batches, up to the first that wants to lead. Where
+    /// that pays, waits a moment for those who committed just now.
+    pub(super) fn take_along(&mut self) -> Along {
         let mut state = whatever(self.queue.state.lock());
-        let waiting = state.waiting.iter();
-        let count = waiting
-            .take_while(|request| request.batch.is_some())
-            .count();
-        Along(state.waiting.drain(..count.min(GROUP_MAX)).collect())
+        let (mut count, leads) = state.batches();
+        if !leads && state.gathering.begin(count, self.queue.flush_time()) {
+            while state.gathering.lacks(count) {
+                drop(state);
+                pause();
+                state = whatever(self.queue.state.lock());
+                let leads;
+                (count, leads) = state.batches();
+                if leads {
+                    break;
+                }
+            }
+            state.gathering.end(count);
+        }
+        let count = count.min(GROUP_MAX);
+        if count > 0 {
+            // Who was called is the first of them.
+            state.called = false;
+        }
+        self.group = 1 + count;
+        Along(state.waiting.drain(..count).collect())
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        let mut state = whatever(self.queue.state.lock());
+        let (waiting, _) = state.batches();
+        state.gathering.expect(self.group, waiting);
+        let Some(first) = state.waiting.front() else {
+            state.led = false;
+            return;
+        };
+        if first.batch().is_none() {
+            let first = Arc::clone(first);
+            state.waiting.pop_front();
+            state.called = false;
+            drop(state);
+            return first.answer(Answer::Lead);
+        }
+        let called = (!state.called).then(|| Arc::clone(first));
+        state.called = true;
+        state.led = false;
+        drop(state);
+        if let Some(first) = called {
+            first.answer(Answer::Called);
+        }
     }
 }
 
@@ -151,16 +219,6 @@ impl Drop for Along {
     fn drop(&mut self) {
         for request in &self.0 {
             request.done(Err(SharedError::Closed));
-        }
-    }
-}
-
-impl Drop for Lead<'_> {
-    fn drop(&mut self) {
-        let mut state = whatever(self.queue.state.lock());
-        match state.waiting.pop_front() {
-            Some(next) => next.answer(Answer::Lead),
-            None => state.led = false,
         }
     }
 }

@@ -93,7 +93,7 @@ impl<I: HostIndex<'static>, M: HostMedium> SharedStore<I, M> {
         &self,
         change: impl FnOnce(&mut SharedTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let lead = self.inner.queue.lead();
+        let mut lead = self.inner.queue.lead();
         let mut transaction = SharedTransaction::new(&*self.inner);
         let value = change(&mut transaction)?;
         let batch = transaction.into_batch();
