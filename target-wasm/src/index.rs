@@ -96,6 +96,10 @@ impl Index for Indexes {
             && self.hash.relocate(probe, from, to, compare)?)
     }
 
+    fn points_at<E>(&self, probe: &Probe, at: Loc, compare: Compare<'_, E>) -> Result<bool, E> {
+        self.hash.points_at(probe, at, compare)
+    }
+
     fn remove<E>(&mut self, probe: &Probe, from: Loc, compare: Compare<'_, E>) -> Result<bool, E> {
         Ok(self.ordered.remove(probe, from, compare)? && self.hash.remove(probe, from, compare)?)
     }

@@ -225,13 +225,13 @@ impl<'a> HashIndex<'a> {
     }
 }
 
-/// Costs: each of `find`, `insert`, `relocate` and `remove` reads a run of
+/// Costs: each of `find`, `insert`, `relocate`, `points_at` and `remove` reads a run of
 /// neighbouring slots, about 4 on average at 85 %; 42 were the most with a
 /// good hash and a million slots. `insert` of a new entry also rewrites the
 /// slots up to the next empty one, some 20 at 85 %, and `remove` those up to
 /// the next that is empty or holds an entry at home. `find` and `insert` ask
-/// `compare` once where the entry is present, else almost never; `relocate`
-/// and `remove` never. `next` and `prev` walk the slots in hash order, over
+/// `compare` once where the entry is present, else almost never; `relocate`,
+/// `points_at` and `remove` never. `next` and `prev` walk the slots in hash order, over
 /// 1.2 slots an entry in a full table and over the whole of an empty one.
 ///
 /// Saved are the number of slots, then the slots, but in place of a run of
@@ -304,6 +304,15 @@ impl Index for HashIndex<'_> {
             self.set(at, (self.slot(at) & TAG) | to.0);
         }
         Ok(found.is_some())
+    }
+
+    fn points_at<E>(
+        &self,
+        probe: &Probe,
+        at: Loc,
+        _compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E> {
+        Ok(self.exact(probe, at).is_some())
     }
 
     fn remove<E>(
@@ -634,6 +643,9 @@ mod tests {
                 }
                 2 => {
                     let from = model.get(&key).copied().unwrap_or(to);
+                    let there = index.points_at(&probe, Loc(from), &mut never);
+                    assert_eq!(there, Ok(model.contains_key(&key)));
+                    assert_eq!(index.points_at(&probe, Loc(to), &mut never), Ok(false));
                     let moved = index.relocate(&probe, Loc(from), Loc(to), &mut never);
                     assert_eq!(moved, Ok(model.contains_key(&key)));
                     if moved.unwrap() {

@@ -128,6 +128,20 @@ pub trait Index {
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<bool, E>;
 
+    /// Whether the entry points exactly at `at`. The hash index does not call
+    /// `compare` here.
+    ///
+    /// # Errors
+    /// What `compare` returned.
+    fn points_at<E>(
+        &self,
+        probe: &Probe,
+        at: Loc,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E> {
+        Ok(self.find(probe, compare)? == Some(at))
+    }
+
     /// Removes the entry that points exactly at `from`, if there is one.
     /// The hash index does not call `compare` here.
     ///

@@ -682,11 +682,11 @@ impl<'a> OrderedIndex<'a> {
 /// level (four levels at a million entries); `insert` and `remove` also move
 /// half a node's entries on average, and now and then those of three nodes a
 /// level. `next` and `prev` read one entry of a leaf. `compare` is asked where
-/// prefixes tie; `relocate` and `remove` take the record at `from` for the
+/// prefixes tie; `relocate`, `points_at` and `remove` take the record at `from` for the
 /// probed entry's without asking, so that they ask only where the keys that
 /// share its first eight bytes fill more than a node.
 ///
-/// `relocate` and `remove` need those other entries' records, not the one at
+/// `relocate`, `points_at` and `remove` need those other entries' records, not the one at
 /// `from`, to be readable.
 ///
 /// Saved are the entries in order, two words each: prefix, and location with
@@ -758,6 +758,15 @@ impl Index for OrderedIndex<'_> {
             self.repoint(path, word(to, probe.primary));
         }
         Ok(found.is_some())
+    }
+
+    fn points_at<E>(
+        &self,
+        probe: &Probe,
+        at: Loc,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E> {
+        Ok(self.exact(probe, at, compare)?.is_some())
     }
 
     fn remove<E>(
@@ -1103,6 +1112,10 @@ mod tests {
             let to = self.medium.len();
             let from = self.model.get(key).copied();
             let at = Loc(from.unwrap_or(to) as u64);
+            assert_eq!(
+                self.with(key, |i, p, c| i.points_at(p, at, c)),
+                from.is_some()
+            );
             if let Some(from) = from {
                 self.medium[from] = None;
                 self.model.insert(key.to_vec(), to);
@@ -1113,6 +1126,7 @@ mod tests {
             if moved {
                 // It is there no more.
                 assert!(!self.with(key, |i, p, c| i.relocate(p, at, at, c)));
+                assert!(!self.with(key, |i, p, c| i.points_at(p, at, c)));
             }
         }
 

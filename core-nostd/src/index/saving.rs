@@ -79,6 +79,15 @@ impl<I: Index> Index for Saving<I> {
         self.0.relocate(probe, from, to, compare)
     }
 
+    fn points_at<E>(
+        &self,
+        probe: &Probe,
+        at: Loc,
+        compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
+    ) -> Result<bool, E> {
+        self.0.points_at(probe, at, compare)
+    }
+
     fn remove<E>(
         &mut self,
         probe: &Probe,

@@ -12,7 +12,7 @@ use crate::fault::{Fault, What};
 use crate::format::frame::{Frame, Kind, Meta, Part, Seen, Spec, body_max, frame_len};
 use crate::format::header::Stream;
 use crate::format::shape::Shape;
-use crate::index::Index;
+use crate::index::{Index, Probe};
 use crate::ledger::succession::HARD_RESERVE;
 use crate::math::{Saturate, u64_at};
 use crate::medium::Medium;
@@ -431,41 +431,45 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         }
         let class = self.device.class(frame)?;
         let name = Name::new(key, class);
-        if !self.is_newest(&name, frame)? {
+        let probe = self.probe(&name);
+        if !self.is_newest(&name, &probe, frame)? {
             return Ok(());
         }
         let to = self.write_cold(frame, key, rank, None)?;
-        self.moved(&name, frame, to)
+        self.moved(&name, &probe, frame, to)
     }
 
-    /// Points the index at a record's copy.
-    fn moved(&mut self, name: &Name<'_>, frame: &Frame, to: Place) -> Result<(), Fault<M::Error>> {
-        let probe = self.probe(name);
+    /// Points the index at a record's copy, of so many bytes.
+    fn moved(
+        &mut self,
+        name: &Name<'_>,
+        probe: &Probe,
+        frame: &Frame,
+        (to, len): (Place, u32),
+    ) -> Result<(), Fault<M::Error>> {
         let from = frame.place();
         let (old, new) = (self.device.loc(from), self.device.loc(to));
         let (device, table) = (&self.device, &self.table);
         let mut compare = |loc| device.compare(table, name, loc);
-        if self.index.relocate(&probe, old, new, &mut compare)? {
+        if self.index.relocate(probe, old, new, &mut compare)? {
             self.take_live(frame.segment, frame.len);
-            let len = self.device.record(to)?.len;
             self.add_live(to.segment, len);
         }
         Ok(())
     }
 
-    /// Whether the index points at exactly this record.
-    fn is_newest(&self, name: &Name<'_>, frame: &Frame) -> Result<bool, Fault<M::Error>> {
-        let probe = self.probe(name);
+    /// Whether the index points at exactly this record. Mostly no other one is
+    /// read for that.
+    fn is_newest(
+        &self,
+        name: &Name<'_>,
+        probe: &Probe,
+        frame: &Frame,
+    ) -> Result<bool, Fault<M::Error>> {
         let from = self.device.loc(frame.place());
         let (device, table) = (&self.device, &self.table);
-        let found = self.index.find(&probe, &mut |loc| {
-            if loc == from {
-                Ok(core::cmp::Ordering::Equal)
-            } else {
-                device.compare(table, name, loc)
-            }
-        })?;
-        Ok(found == Some(from))
+        let mut compare = |loc| device.compare(table, name, loc);
+        self.index.points_at(probe, from, &mut compare)
     }
 
     /// A tombstone is needed while a segment may hold an older record of its
@@ -492,8 +496,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if present {
             return self.shadow_list(frame, key, rank, order);
         }
-        let to = self.write_cold(frame, key, rank, Some(&order.to_le_bytes()))?;
-        let len = self.device.record(to)?.len;
+        let (to, len) = self.write_cold(frame, key, rank, Some(&order.to_le_bytes()))?;
         self.add_tombstone(to.segment, len);
         Ok(())
     }
@@ -522,8 +525,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             patch: None,
             ..*frame
         };
-        let to = self.write_cold(&empty, key, rank, Some(&[0; super::list::LIST]))?;
-        let len = self.device.record(to)?.len;
+        let (to, len) = self.write_cold(&empty, key, rank, Some(&[0; super::list::LIST]))?;
         self.enter(&name, to, len, None)?;
         self.group.undo = 0;
         Ok(())
@@ -545,14 +547,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// Writes a record to the open cold segment, as it is or with another
-    /// body.
+    /// body; returns where, and its length.
     fn write_cold(
         &mut self,
         frame: &Frame,
         key: &[u8],
         rank: u64,
         body: Option<&[u8]>,
-    ) -> Result<Place, Fault<M::Error>> {
+    ) -> Result<(Place, u32), Fault<M::Error>> {
         let shape = self.device.shape;
         let body = match body {
             Some(bytes) => Part::Bytes(bytes),
@@ -594,7 +596,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if let Some(row) = self.table.row(cold.segment) {
             row.used = cold.at;
         }
-        Ok(place)
+        Ok((place, written))
     }
 
     /// The place in a cold segment where `len` bytes fit.
@@ -678,9 +680,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     fn copy_to_tail(&mut self, frame: &Frame, key: &[u8]) -> Result<(), Fault<M::Error>> {
         let class = self.device.class(frame)?;
         let name = Name::new(key, class);
+        let probe = self.probe(&name);
         let newest = match frame.kind {
-            Kind::Delete => self.find(&name)?.is_none(),
-            _ => self.is_newest(&name, frame)?,
+            Kind::Delete => self.find_by(&name, &probe)?.is_none(),
+            _ => self.is_newest(&name, &probe, frame)?,
         };
         if !newest {
             return if frame.kind == Kind::Delete {
@@ -695,7 +698,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             self.take_tombstone(frame.segment, frame.len);
             self.add_tombstone(to.segment, frame.len);
         } else {
-            self.moved(&name, frame, to)?;
+            let len = frame_len(&self.device.shape, frame.kind, frame.key_len, body.len());
+            self.moved(&name, &probe, frame, (to, len))?;
         }
         Ok(())
     }
