@@ -1122,7 +1122,7 @@ fn unit_count(shape: &Shape, unit: &[u8], trailer: u32) -> (u32, u32) {
 // ---------------------------------------------------------------- writing
 
 /// Gathers a run of bytes into few writes of whole units.
-pub(crate) struct Writer {
+pub(crate) struct Writer<const N: usize = { WRITE_UNIT_MAX as usize }> {
     segment: u32,
     /// The segment offset of the first gathered byte.
     at: u32,
@@ -1133,12 +1133,19 @@ pub(crate) struct Writer {
     /// on: many pieces are summed by one call. `None` where nobody asks for it.
     sum: Option<u32>,
     summed: usize,
-    gathered: [u8; WRITE_UNIT_MAX as usize],
+    gathered: [u8; N],
 }
 
 impl Writer {
     /// Starts at a unit boundary.
     pub(crate) fn new(segment: u32, at: u32) -> Self {
+        Self::sized(segment, at)
+    }
+}
+
+impl<const N: usize> Writer<N> {
+    /// As [`Writer::new`], for what gathers `N` bytes: a unit at least.
+    pub(crate) fn sized(segment: u32, at: u32) -> Self {
         Writer {
             segment,
             at,
@@ -1146,7 +1153,7 @@ impl Writer {
             blank_words: 0,
             sum: None,
             summed: 0,
-            gathered: [0; WRITE_UNIT_MAX as usize],
+            gathered: [0; N],
         }
     }
 
@@ -1163,7 +1170,7 @@ impl Writer {
     fn summing(segment: u32, at: u32, salt: u32) -> Self {
         Writer {
             sum: Some(salt),
-            ..Self::new(segment, at)
+            ..Self::sized(segment, at)
         }
     }
 
@@ -1327,7 +1334,7 @@ impl<M: Medium> Device<M> {
                 return done;
             }
         }
-        let mut writer = Writer::summing(segment, at, first);
+        let mut writer: Writer = Writer::summing(segment, at, first);
         let mut check = 0;
         if long {
             let header = self.long_header(spec, salt, key, body_len);

@@ -11,6 +11,10 @@ use crate::math::{Saturate, place};
 use crate::medium::Medium;
 use crate::store::Store;
 
+/// Bytes of long appends to memory that are put together before they are
+/// written.
+const RUN: usize = 4096;
+
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Appends to a log, durably and atomically on return; returns the
     /// position of the first byte. One flush.
@@ -64,15 +68,39 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !self.fits(frame.plus(self.body_frame_len(Kind::Meta, 16))) {
             self.succeed()?;
         }
-        let mut writer = Writer::new(0, 0);
-        match self.append_bytes(log, data, &mut writer) {
-            Ok((mark, blanks)) => self.tell_append(log, mark, &writer, blanks, last)?,
-            Err(error) => {
-                self.spoil(log);
-                return Err(error);
-            }
+        if self.in_long_runs(data) {
+            self.append_by::<{ RUN }>(log, data, last)?;
+        } else {
+            self.append_by::<{ WRITE_UNIT_MAX as usize }>(log, data, last)?;
         }
         Ok(position)
+    }
+
+    /// Whether to put blocks together before they are written: to memory, past
+    /// its cache, whole runs take a fraction of what pieces of them do.
+    fn in_long_runs(&self, data: &[u8]) -> bool {
+        let shape = &self.device.shape;
+        cfg!(feature = "resume")
+            && !shape.ordered()
+            && data.len() > RUN / 2
+            && self.device.borrow(0, 0, shape.unit).is_some()
+    }
+
+    /// Writes and tells an append, gathering up to `N` bytes at a time.
+    fn append_by<const N: usize>(
+        &mut self,
+        log: usize,
+        data: &[u8],
+        last: bool,
+    ) -> Result<(), Fault<M::Error>> {
+        let mut writer = Writer::<N>::sized(0, 0);
+        match self.append_bytes(log, data, &mut writer) {
+            Ok((mark, blanks)) => self.tell_append(log, mark, writer.left(), blanks, last),
+            Err(error) => {
+                self.spoil(log);
+                Err(error)
+            }
+        }
     }
 
     /// Bytes stand behind the tail that no frame tells of.
@@ -90,11 +118,11 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Writes the whole units of an append, and leaves what does not fill one
     /// in `writer`; returns the new mark and the blank words written.
-    fn append_bytes(
+    fn append_bytes<const N: usize>(
         &mut self,
         log: usize,
         mut data: &[u8],
-        writer: &mut Writer,
+        writer: &mut Writer<N>,
     ) -> Result<(Mark, u32), Fault<M::Error>> {
         let shape = self.device.shape;
         let mut mark = self.log(log)?.staged;
@@ -123,8 +151,8 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
                 place(&mut bytes, 0, &mark.sum.to_le_bytes());
                 place(&mut bytes, 4, &(!mark.sum).to_le_bytes());
                 writer.push(&mut self.device, bytes.get(..tail).unwrap_or(&[]))?;
-                writer.drain(&mut self.device)?;
                 if within == shape.log_payload {
+                    writer.drain(&mut self.device)?;
                     (n, within) = (n.plus(1), 0);
                 }
             }
@@ -139,12 +167,12 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
     /// Starts a writer at a log's tail, which is byte `within` of the log's
     /// segment `n`, with the remainder in it.
-    fn resume(
+    fn resume<const N: usize>(
         &mut self,
         log: usize,
         mark: &Mark,
         (n, within): (u32, u32),
-        writer: &mut Writer,
+        writer: &mut Writer<N>,
     ) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         let segment = self.log_segment(self.log(log)?, n);
@@ -194,14 +222,13 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         &mut self,
         log: usize,
         mut mark: Mark,
-        writer: &Writer,
+        remainder: &[u8],
         blanks: u32,
         last: bool,
     ) -> Result<(), Fault<M::Error>> {
         let shape = self.device.shape;
         let before = self.log(log)?.staged.tail;
         let appended = u32::try_from(mark.tail.minus(before)).unwrap_or(u32::MAX);
-        let remainder = writer.left();
         let len = u32::try_from(remainder.len()).unwrap_or(0);
         let number = u8::try_from(log).unwrap_or(u8::MAX);
         let mut spec = Spec {
