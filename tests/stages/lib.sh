@@ -34,9 +34,17 @@ need_packages() {
   local line="apt-get install -y --no-install-recommends ${absent[*]}"
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${absent[*]}"
-    if apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive $line >/dev/null; then
-      return
-    fi
+    local log
+    log=$(mktemp)
+    # Again where it failed: mirrors do, and another program may have been at it.
+    for _ in 1 2; do
+      if { apt-get update -q && DEBIAN_FRONTEND=noninteractive $line; } >"$log" 2>&1; then
+        rm "$log"
+        return
+      fi
+      tail -n 20 "$log" >&2
+    done
+    rm "$log"
   fi
   lack "${absent[*]}" "sudo $line"
 }

@@ -15,7 +15,10 @@ use crate::segments::{Owner, Segment};
 /// Makes an empty store on a medium. Whatever was there is invalidated
 /// durably before the new store exists.
 ///
-/// Erases every segment that is not blank; two flushes.
+/// Erases every segment that is not blank; two flushes. On an unordered medium a
+/// segment is believed to be as blank as it reads. Where a flush failed before,
+/// it may be so in a cache alone: such a medium is to be written blank as a whole
+/// and flushed first, or made anew.
 ///
 /// # Errors
 /// [`Error::Geometry`] with the limit that was met, or the medium's.
