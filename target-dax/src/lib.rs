@@ -48,7 +48,7 @@ pub use backup::{BackupError, BackupOptions};
 pub use file::{Access, FileError, FileMedium, Reads};
 pub use host::{HostMemory, HostStore, OpenError, OrderedHostStore, Setup};
 pub use indelible;
-pub use shared::sharded::{ShardedOpenError, ShardedSetup, ShardedStore};
+pub use shared::sharded::{ShardedOpenError, ShardedReader, ShardedSetup, ShardedStore};
 pub use shared::{
     Batch, OrderedSharedStore, SharedBackup, SharedError, SharedScan, SharedStore,
     SharedTransaction,

@@ -28,7 +28,7 @@ mod tracker;
 use std::fmt;
 use std::path::Path;
 
-use indelible::Index;
+use indelible::{HashIndex, Index};
 
 pub(crate) use folder::Folder;
 pub(crate) use target::Target;
@@ -38,6 +38,7 @@ pub use tracker::Tracker;
 use crate::file::{Access, FileError, Reads};
 use crate::host::{HostIndex, HostMemory, HostStore, OpenError, StoreError};
 use crate::shared::SharedError;
+use crate::shared::sharded::{ShardedOpenError, ShardedReader, is_sharded};
 use crate::{HostMedium, MediumChoice};
 
 /// What a copy may do. By default neither.
@@ -51,7 +52,7 @@ pub struct BackupOptions {
 }
 
 /// What was copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Size in bytes.
     pub bytes: u64,
@@ -60,6 +61,18 @@ pub struct Copied {
     /// Damaged items in it, which are there in the original too. 0 unless
     /// [`BackupOptions::accept_damage`].
     pub damaged: u64,
+}
+
+impl Copied {
+    /// This and what lies behind it.
+    pub(crate) fn and(self, next: Self) -> Self {
+        let len = next.bytes as usize;
+        Self {
+            bytes: self.bytes + next.bytes,
+            crc32c: crc32c::crc32c_combine(self.crc32c, next.crc32c, len),
+            damaged: self.damaged + next.damaged,
+        }
+    }
 }
 
 /// Why there is no copy. Nothing is left under the name that it should have
@@ -89,6 +102,8 @@ pub enum BackupError {
     },
     /// This shard of a store in several.
     Shard(usize, Box<BackupError>),
+    /// The original is a store in shards that does not open.
+    Shards(ShardedOpenError),
     /// The system has no random numbers, which a new file's name needs.
     NoRandom(std::io::Error),
 }
@@ -110,6 +125,7 @@ impl fmt::Display for BackupError {
                  its disk may be failing"
             ),
             BackupError::Shard(shard, error) => write!(f, "shard {shard}: {error}"),
+            BackupError::Shards(error) => error.fmt(f),
             BackupError::NoRandom(error) => write!(f, "the system has no random numbers: {error}"),
         }
     }
@@ -124,6 +140,7 @@ impl std::error::Error for BackupError {
             BackupError::Original(error) => error.source(),
             BackupError::Unusable(error) => Some(error),
             BackupError::Shard(_, error) => error.source(),
+            BackupError::Shards(error) => error.source(),
             BackupError::NoRandom(error) => Some(error),
             BackupError::Damaged { .. } | BackupError::Checksum { .. } => None,
         }
@@ -206,6 +223,8 @@ impl<I: Index, M: HostMedium> HostStore<'_, I, M> {
 /// With [`BackupOptions::replace`] a store at that path is replaced, whatever
 /// state it is in, if no process has it open. A DAX device cannot be.
 ///
+/// A backup in shards is a folder, and becomes one; no folder is replaced.
+///
 /// # Errors
 /// See [`BackupError`]; what is at `store` is as it was then.
 ///
@@ -227,15 +246,40 @@ pub fn restore(
     store: impl AsRef<Path>,
     options: BackupOptions,
 ) -> Result<Copied, BackupError> {
+    if is_sharded(backup.as_ref()) {
+        return restore_shards(backup.as_ref(), store.as_ref(), options);
+    }
     let memory = HostMemory::new();
     let mut original = examine(backup.as_ref(), &memory)?;
-    let checked = original.check(&mut |_| {})?;
-    if checked.damaged > 0 && !options.accept_damage {
-        return Err(BackupError::Damaged {
-            items: checked.damaged,
-        });
+    verify(&mut original, options)?;
+    original.backup_as(store, options)
+}
+
+fn restore_shards(
+    backup: &Path,
+    store: &Path,
+    options: BackupOptions,
+) -> Result<Copied, BackupError> {
+    let memory = HostMemory::new();
+    let (reads, choice) = (Reads::Positioned, MediumChoice::Auto);
+    let opened = ShardedReader::<HashIndex<'_>>::open_on(backup, &memory, reads, choice);
+    let mut original = opened.map_err(BackupError::Shards)?;
+    for (number, shard) in original.shards_mut().iter_mut().enumerate() {
+        verify(shard, options).map_err(|error| BackupError::Shard(number, Box::new(error)))?;
     }
     original.backup_as(store, options)
+}
+
+/// Looks at everything in a backup.
+fn verify<I: Index, M: HostMedium>(
+    original: &mut HostStore<'_, I, M>,
+    options: BackupOptions,
+) -> Result<(), BackupError> {
+    let items = original.check(&mut |_| {})?.damaged;
+    match items > 0 && !options.accept_damage {
+        true => Err(BackupError::Damaged { items }),
+        false => Ok(()),
+    }
 }
 
 /// Opens a store for reading only so that every record is looked at and what
@@ -245,12 +289,6 @@ fn examine<'a>(
     memory: &'a HostMemory,
 ) -> Result<HostStore<'a, impl HostIndex<'a> + use<'a>>, BackupError> {
     let (access, reads) = (Access::ReadOnly, Reads::Positioned);
-    HostStore::<'a, indelible::HashIndex<'a>>::open_on(
-        path,
-        memory,
-        access,
-        reads,
-        MediumChoice::Auto,
-    )
-    .map_err(BackupError::Original)
+    HostStore::<'a, HashIndex<'a>>::open_on(path, memory, access, reads, MediumChoice::Auto)
+        .map_err(BackupError::Original)
 }

@@ -67,17 +67,9 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
                 backups.push(begun.map_err(in_shard(number))?);
             }
         }
-        let mut all = Copied {
-            bytes: 0,
-            crc32c: 0,
-            damaged: 0,
-        };
+        let mut all = Copied::default();
         for (number, backup) in backups.into_iter().enumerate() {
-            let copied = backup.finish().map_err(in_shard(number))?;
-            let len = copied.bytes as usize;
-            all.crc32c = crc32c::crc32c_combine(all.crc32c, copied.crc32c, len);
-            all.bytes += copied.bytes;
-            all.damaged += copied.damaged;
+            all = all.and(backup.finish().map_err(in_shard(number))?);
         }
         folder.publish()?;
         Ok(all)

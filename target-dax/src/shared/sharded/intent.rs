@@ -10,10 +10,14 @@
 //!
 //! Little-endian. The log's own checksums cover it.
 
+use indelible::Item;
+
 use super::super::batch::{Batch, Change, What};
+use super::INTENTS;
+use crate::host::StoreError;
 
 /// Bytes before the first shard.
-pub(super) const HEADER: usize = 8;
+const HEADER: usize = 8;
 
 /// Writes down what all but the first of `parts` do.
 pub(super) fn encode(parts: &[(usize, Batch)]) -> Vec<u8> {
@@ -43,10 +47,41 @@ fn put(bytes: &mut Vec<u8>, number: usize) {
     bytes.extend_from_slice(&number.to_le_bytes());
 }
 
-/// Bytes of the intent that begins so, its header included.
-pub(super) fn len(header: [u8; HEADER]) -> u64 {
-    let [a, b, c, d, ..] = header;
-    u64::from(u32::from_le_bytes([a, b, c, d])) + 4
+/// What the others are to do by an intent, and where it ends.
+pub(super) type Intent = (Vec<(usize, Batch)>, u64);
+
+/// The intents of a log, given its head and its bytes from there, in a store of
+/// so many shards.
+pub(super) fn all(
+    head: u64,
+    bytes: &[u8],
+    shards: usize,
+) -> impl Iterator<Item = Result<Intent, StoreError>> {
+    let mut rest = bytes;
+    let mut at = head;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Some((parts, len)) = first(rest, shards) else {
+            rest = &[];
+            let item = Item::Log(INTENTS);
+            return Some(Err(StoreError::Corrupt { item, at }));
+        };
+        rest = &rest[len..];
+        at += len as u64;
+        Some(Ok((parts, at)))
+    })
+}
+
+/// The first of some intents, and its length.
+fn first(bytes: &[u8], shards: usize) -> Option<(Vec<(usize, Batch)>, usize)> {
+    let [a, b, c, d, ..] = *bytes.first_chunk::<HEADER>()?;
+    let len = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+    let len = len.checked_add(4)?;
+    let parts = decode(bytes.get(..len)?)?;
+    let known = parts.iter().all(|(shard, _)| *shard < shards);
+    known.then_some((parts, len))
 }
 
 /// What each shard is to do; `None` where it is not what [`encode`] writes.
@@ -115,9 +150,10 @@ mod tests {
             .list_trim(b"e", 1 << 40);
         let parts = [(0, first), (3, second), (9, third)];
         let bytes = encode(&parts);
-        let header = bytes[..HEADER].try_into().unwrap();
-        assert_eq!(len(header), bytes.len() as u64);
-        let read = decode(&bytes).unwrap();
+        let (read, len) = super::first(&bytes, 10).unwrap();
+        assert_eq!(len, bytes.len());
+        // A shard that the store does not have.
+        assert!(super::first(&bytes, 9).is_none());
         let shards: Vec<_> = read.iter().map(|(shard, _)| *shard).collect();
         assert_eq!(shards, [3, 9]);
         for ((_, read), (_, written)) in read.iter().zip(&parts[1..]) {
@@ -126,5 +162,20 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(decode(&bytes[..end]).is_none());
         }
+    }
+
+    #[test]
+    fn intents_come_one_behind_the_other_until_one_is_none() {
+        let mut batch = Batch::new();
+        batch.put(b"key", b"value");
+        let one = encode(&[(0, Batch::new()), (1, batch)]);
+        let mut log = one.repeat(2);
+        log.extend([1, 0, 0]);
+        let read: Vec<_> = all(100, &log, 2).collect();
+        let len = one.len() as u64;
+        let ends: Vec<_> = read.iter().flatten().map(|(_, end)| *end).collect();
+        assert_eq!(ends, [100 + len, 100 + 2 * len]);
+        let at_end = matches!(read[2], Err(StoreError::Corrupt { at, .. }) if at == 100 + 2 * len);
+        assert!(at_end && read.len() == 3);
     }
 }

@@ -30,11 +30,12 @@ mod grow;
 mod intent;
 mod marks;
 mod open;
+mod reader;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indelible::{HashIndex, Saving};
+use indelible::{HashIndex, Report, Saving, Stats};
 
 use super::batch::{Batch, Change, What};
 use super::commit::Work;
@@ -45,7 +46,8 @@ use crate::host::{HostIndex, StoreError};
 use crate::{AnyMedium, HostMedium};
 
 use marks::Marks;
-pub use open::{ShardedOpenError, ShardedSetup};
+pub use open::{ShardedOpenError, ShardedSetup, part_of};
+pub use reader::ShardedReader;
 
 /// The log of a shard that holds intents, and the one that holds marks.
 const INTENTS: usize = 0;
@@ -90,6 +92,37 @@ impl<I: HostIndex<'static>, M: HostMedium> Clone for ShardedStore<I, M> {
         let inner = Arc::clone(&self.inner);
         Self { inner }
     }
+}
+
+/// Whether a path leads to the folder of a store in shards.
+///
+/// ```
+/// use indelible_dax::ShardedSetup;
+/// use indelible_dax::shared::sharded::is_sharded;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("store");
+/// assert!(!is_sharded(&path));
+/// ShardedSetup::new(2, 4 << 20).create(&path)?;
+/// assert!(is_sharded(&path));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub fn is_sharded(path: impl AsRef<Path>) -> bool {
+    // The first may be what is missing.
+    std::fs::read_dir(path).is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
+            name.to_str().is_some_and(is_shard_name)
+        })
+    })
+}
+
+fn is_shard_name(name: &str) -> bool {
+    let digits = name.strip_prefix("shard.").unwrap_or_default();
+    digits.len() == 5 && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The file of a shard.
@@ -209,6 +242,65 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
         self.shard(key).get_into(key, buf)
     }
 
+    /// Whether a key is there.
+    ///
+    /// # Errors
+    /// As for [`ShardedStore::get`].
+    pub fn contains(&self, key: &[u8]) -> Result<bool, SharedError> {
+        Ok(self.shard(key).view(|store| store.contains(key))??)
+    }
+
+    /// The length of a key's value.
+    ///
+    /// # Errors
+    /// As for [`ShardedStore::get`].
+    pub fn value_len(&self, key: &[u8]) -> Result<Option<u64>, SharedError> {
+        Ok(self.shard(key).view(|store| store.value_len(key))??)
+    }
+
+    /// Reads a part of a key's value:
+    /// [`Committed::read_value`](indelible::Committed::read_value).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_value(
+        &self,
+        key: &[u8],
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<Option<usize>, SharedError> {
+        let shard = self.shard(key);
+        Ok(shard.view(|store| store.read_value(key, offset, buf))??)
+    }
+
+    /// The longest transaction over several shards, counted as
+    /// [`ShardedSetup::longest_transaction`] does.
+    ///
+    /// # Errors
+    /// [`SharedError::Closed`].
+    pub fn longest_transaction(&self) -> Result<u64, SharedError> {
+        let mut longest = u64::MAX;
+        for shard in &self.inner.shards {
+            longest = longest.min(shard.log_span(INTENTS)?.capacity);
+        }
+        // What an intent says of itself and of each shard.
+        let said = 8 + 8 * self.shards() as u64;
+        Ok(longest.saturating_sub(said))
+    }
+
+    /// The longest key, and the longest value, that every shard takes.
+    ///
+    /// # Errors
+    /// [`SharedError::Closed`].
+    pub fn longest_key_and_value(&self) -> Result<(usize, u64), SharedError> {
+        let mut longest = (usize::MAX, u64::MAX);
+        for shard in &self.inner.shards {
+            let (key, value) = shard.inner.with(|it| (it.key_max(), it.value_max()))?;
+            longest = (longest.0.min(key), longest.1.min(value));
+        }
+        Ok(longest)
+    }
+
     /// How many keys there are, all shards at one moment.
     ///
     /// # Errors
@@ -222,6 +314,22 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
             keys += owned.get().committed().len();
         }
         Ok(keys)
+    }
+
+    /// What was found when each shard was opened.
+    ///
+    /// # Errors
+    /// [`SharedError::Closed`].
+    pub fn reports(&self) -> Result<Vec<Report>, SharedError> {
+        self.inner.shards.iter().map(SharedStore::report).collect()
+    }
+
+    /// [`SharedStore::stats`] of each shard.
+    ///
+    /// # Errors
+    /// [`SharedError::Closed`].
+    pub fn stats(&self) -> Result<Vec<Stats>, SharedError> {
+        self.inner.shards.iter().map(SharedStore::stats).collect()
     }
 
     /// Whether there is no key.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use indelible::Item;
+use indelible::Index;
 
 use super::super::batch::Batch;
 use super::super::commit::Work;
@@ -15,8 +15,8 @@ use super::super::{SharedError, SharedStore};
 use super::marks::Marks;
 use super::{INTENTS, MARKS, ShardedStore, Shards, intent, marks, shard_path};
 use crate::file::{Access, FileError, Reads};
-use crate::host::{HostIndex, OpenError, StoreError};
-use crate::{HostMedium, Setup};
+use crate::host::{HostIndex, HostStore, OpenError, StoreError};
+use crate::{AnyMedium, HostMedium, MediumChoice, Setup};
 
 /// Shards that a store can have.
 const SHARDS_MAX: usize = 1 << 16;
@@ -167,18 +167,62 @@ impl<I: HostIndex<'static>> ShardedStore<I> {
     /// # Errors
     /// See [`ShardedOpenError`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ShardedOpenError> {
-        Self::open_each(|shard| {
+        Self::open_on(folder, MediumChoice::Auto)
+    }
+
+    /// [`ShardedStore::open`] with the medium of all shards chosen.
+    ///
+    /// # Errors
+    /// See [`ShardedOpenError`].
+    pub fn open_on(
+        folder: impl AsRef<Path>,
+        choice: MediumChoice,
+    ) -> Result<Self, ShardedOpenError> {
+        Self::open_with(|shard| {
             let path = shard_path(folder.as_ref(), shard);
-            SharedStore::open_as(path, Access::ReadWrite, Reads::Mapped)
+            AnyMedium::open(path, Access::ReadWrite, Reads::Mapped, choice)
         })
     }
 }
 
-/// How many shards a store says there are.
-fn count_of<I: HostIndex<'static>, M: HostMedium>(store: &SharedStore<I, M>) -> usize {
-    let id = store.inner.with(|store| store.id()).unwrap_or(0);
+/// How many shards the id of one says there are.
+pub(super) fn count_of(id: u128) -> usize {
     let [.., a, b, _, _] = id.to_le_bytes();
     usize::from(u16::from_le_bytes([a, b])) + 1
+}
+
+/// Which shard of how many a store is, if its id says so and its file is named
+/// so. Writing to one by itself would part it from the others.
+///
+/// ```
+/// use indelible_dax::shared::sharded::part_of;
+///
+/// let id = u128::from_le_bytes([9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 3, 0, 2, 0]);
+/// assert_eq!(part_of("store/shard.00002", id), Some((2, 4)));
+/// assert_eq!(part_of("store/shard.00001", id), None);
+/// assert_eq!(part_of("store", id), None);
+/// ```
+#[must_use]
+pub fn part_of(path: impl AsRef<Path>, id: u128) -> Option<(usize, usize)> {
+    let [.., a, b] = id.to_le_bytes();
+    let shard = usize::from(u16::from_le_bytes([a, b]));
+    let named = path.as_ref().file_name() == shard_path(Path::new(""), shard).file_name();
+    let count = count_of(id);
+    (named && shard < count).then_some((shard, count))
+}
+
+/// Whether the ids are those of all shards of one store, in order.
+pub(super) fn check_ids(ids: impl ExactSizeIterator<Item = u128>) -> Result<(), ShardedOpenError> {
+    let count = ids.len();
+    let mut set = None;
+    for (shard, found) in ids.enumerate() {
+        let mut bytes = [0; 12];
+        bytes.copy_from_slice(&found.to_le_bytes()[..12]);
+        if found != id(*set.get_or_insert(bytes), count, shard) {
+            return Err(ShardedOpenError::Foreign(shard));
+        }
+    }
+    Ok(())
 }
 
 impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
@@ -202,7 +246,7 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
             let shard = shards.len();
             let store = open(shard).map_err(|error| ShardedOpenError::Shard(shard, error))?;
             if shard == 0 {
-                count = count_of(&store);
+                count = count_of(id_of(&store));
             }
             shards.push(store);
         }
@@ -210,15 +254,7 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
     }
 
     fn over(shards: Vec<SharedStore<I, M>>) -> Result<Self, ShardedOpenError> {
-        let id_of = |store: &SharedStore<I, M>| store.inner.with(|store| store.id()).unwrap_or(0);
-        let first = shards.first().map_or(0, id_of);
-        let mut set = [0; 12];
-        set.copy_from_slice(&first.to_le_bytes()[..12]);
-        for (shard, store) in shards.iter().enumerate() {
-            if id_of(store) != id(set, shards.len(), shard) {
-                return Err(ShardedOpenError::Foreign(shard));
-            }
-        }
+        check_ids(shards.iter().map(id_of))?;
         let shards = Shards {
             marks: shards.iter().map(|_| Mutex::default()).collect(),
             shards,
@@ -237,12 +273,13 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
     }
 }
 
+fn id_of<I: HostIndex<'static>, M: HostMedium>(store: &SharedStore<I, M>) -> u128 {
+    store.inner.with(|store| store.id()).unwrap_or(0)
+}
+
 impl<I: HostIndex<'static>, M: HostMedium> Shards<I, M> {
     fn read_marks(&self, number: usize) -> Result<(), SharedError> {
-        let shard = &self.shards[number];
-        let span = shard.log_span(MARKS)?;
-        let mut bytes = vec![0; (span.tail - span.head) as usize];
-        shard.read(MARKS, span.head, &mut bytes)?;
+        let (_, bytes) = self.shards[number].inner.with(|it| read_log(it, MARKS))??;
         *self.marks(number) = Marks::read(&bytes);
         Ok(())
     }
@@ -255,43 +292,15 @@ impl<I: HostIndex<'static>, M: HostMedium> Shards<I, M> {
     /// Carries out a leader's intents where they were not.
     fn redo(&self, leader: usize) -> Result<(), ShardedOpenError> {
         let damaged = |error| ShardedOpenError::Intent(leader, error);
-        let store = &self.shards[leader];
-        let span = store.log_span(INTENTS).map_err(damaged)?;
-        let mut at = span.head;
-        while at < span.tail {
-            let (parts, end) = self.intent(leader, at, span.tail).map_err(damaged)?;
+        let log = self.shards[leader].inner.with(|it| read_log(it, INTENTS));
+        let (head, bytes) = log.and_then(|log| Ok(log?)).map_err(damaged)?;
+        for intent in intent::all(head, &bytes, self.shards.len()) {
+            let (parts, end) = intent.map_err(|error| damaged(error.into()))?;
             for (shard, batch) in parts {
                 self.redo_part(leader, end, shard, batch)?;
             }
-            at = end;
         }
         Ok(())
-    }
-
-    /// The intent that stands somewhere, and where it ends.
-    #[allow(clippy::type_complexity)]
-    fn intent(
-        &self,
-        leader: usize,
-        at: u64,
-        tail: u64,
-    ) -> Result<(Vec<(usize, Batch)>, u64), SharedError> {
-        let store = &self.shards[leader];
-        let garbled = || {
-            let item = Item::Log(INTENTS);
-            SharedError::from(StoreError::Corrupt { item, at })
-        };
-        let mut header = [0; intent::HEADER];
-        store.read(INTENTS, at, &mut header)?;
-        let len = intent::len(header);
-        if len > tail - at {
-            return Err(garbled());
-        }
-        let mut bytes = vec![0; len as usize];
-        store.read(INTENTS, at, &mut bytes)?;
-        let parts = intent::decode(&bytes).ok_or_else(garbled)?;
-        let known = parts.iter().all(|(shard, _)| *shard < self.shards.len());
-        known.then_some((parts, at + len)).ok_or_else(garbled)
     }
 
     fn redo_part(
@@ -313,4 +322,15 @@ impl<I: HostIndex<'static>, M: HostMedium> Shards<I, M> {
         marks.note(leader, end);
         Ok(())
     }
+}
+
+/// A log's head, and its bytes from there to the tail.
+pub(super) fn read_log<I: Index, M: HostMedium>(
+    shard: &HostStore<'_, I, M>,
+    log: usize,
+) -> Result<(u64, Vec<u8>), StoreError> {
+    let span = shard.get_head_tail_and_capacity(log)?;
+    let mut bytes = vec![0; (span.tail - span.head) as usize];
+    shard.read(log, span.head, &mut bytes)?;
+    Ok((span.head, bytes))
 }
