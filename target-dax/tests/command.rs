@@ -188,6 +188,10 @@ fn values_come_back_byte_for_byte() {
     bench.run_with(["put", "s", "newline"], "line\n").prints("");
     bench.run(["put", "s", "empty", ""]).prints("");
     bench.run_with(["put", "s", "nothing"], "").prints("");
+    bench.run(["put", "s", "number", "-5"]).prints("");
+    bench.run(["put", "s", "--", "-dash", "--hex"]).prints("");
+    bench.run(["get", "s", "number"]).prints("-5");
+    bench.run(["get", "s", "--", "-dash"]).prints("--hex");
     bench.run(["get", "s", "argument"]).prints("value");
     bench.run(["get", "s", "input"]).prints(&all);
     bench.run(["get", "s", "newline"]).prints("line\n");
@@ -671,6 +675,25 @@ fn usage_errors_are_code_2_and_every_help_has_examples() {
         .run(["create", "s"])
         .fails(USAGE, &format!("--size <SIZE>; see `{name} create --help`"));
     bench.run(["frobnicate"]).fails(USAGE, "frobnicate");
+    bench
+        .run(["lists", "s"])
+        .fails(USAGE, "'lists'; a similar subcommand exists: 'list'; see `");
+    bench.run(["create", "s", "--size", "4X"]).fails(
+        USAGE,
+        &format!("no unit: use K, M, G or T; see `{name} create --help`"),
+    );
+    bench
+        .run(["create", "s", "--size", "4.5M"])
+        .fails(USAGE, "a whole number: write 4608K for 4.5M");
+    bench
+        .run(["create", "s", "--size", "5T"])
+        .fails(USAGE, "the most there can be; choose a smaller");
+    bench
+        .run(["put", "s", "-k", "v"])
+        .fails(USAGE, "to pass '-k' as a value, use '-- -k'");
+    bench
+        .run(["bench", "s", "--keys", "0"])
+        .fails(USAGE, "--keys");
     bench.run(["create", "s"]).fails(USAGE, "--size");
     bench
         .run(["create", "s", "--size", "many"])
@@ -741,7 +764,11 @@ fn stat_and_inspect_print_json() {
     json(&["inspect", "s", "--segment", "0", "--json"]);
     assert_eq!(json(&["check", "s", "--json"])["damaged"], 0);
     bench.run(["stat", "s"]).succeeds();
-    bench.run(["inspect", "s"]).succeeds();
+    let ran = bench.run(["inspect", "s"]);
+    // The close behind the last append saved the index.
+    let map = String::from_utf8_lossy(ran.succeeds()).into_owned();
+    assert!(map.contains("i saved index"), "{map}");
+    assert!(map.lines().nth(1).unwrap().contains('i'), "{map}");
     bench
         .run(["inspect", "s", "--segment", "100000"])
         .fails(NOT_FOUND, "no segment");
@@ -755,5 +782,393 @@ fn bench_leaves_no_key_behind() {
     let figures: serde_json::Value = serde_json::from_slice(ran.succeeds()).unwrap();
     assert!(figures["puts"].as_f64().unwrap() > 0.0, "{figures}");
     bench.run(["list", "s"]).prints("mine\n");
+    bench.run(["check", "s"]).succeeds();
+}
+
+/// Keys of which each of a few shards has some.
+fn many() -> Vec<String> {
+    (0..12).map(|number| format!("key {number:02}")).collect()
+}
+
+/// Puts all of them in one transaction.
+fn put_all(bench: &Bench, value: &str) {
+    let put = |key: String| format!("put {} {value}\n", key.replace(' ', "\\s"));
+    let input: String = many().into_iter().map(put).collect();
+    bench.run_with(["batch", "s"], input).prints("");
+}
+
+/// A store of three shards with something in it.
+fn with_shards() -> Bench {
+    let bench = Bench::with_store("1M", &["--shards", "3", "--grows-to", "16M"]);
+    put_all(&bench, "old");
+    bench
+}
+
+/// As [`with_shards`], with a transaction that the last shard has not heard of,
+/// as a power cut leaves it.
+fn with_a_transaction_half_done() -> Bench {
+    let bench = with_shards();
+    let last = bench.path("s/shard.00002");
+    let before = fs::read(&last).unwrap();
+    put_all(&bench, "new");
+    fs::write(&last, before).unwrap();
+    bench
+}
+
+#[test]
+fn a_store_in_shards_is_read_and_changed_as_one() {
+    let bench = with_shards();
+    let all: String = many().iter().map(|key| format!("{key}\n")).collect();
+    bench.run(["list", "s"]).prints(&all);
+    bench
+        .run(["list", "s", "--long", "--prefix", "key 07"])
+        .prints("           3        0 key 07\n");
+    for key in many() {
+        bench.run(["get", "s", &key]).prints("old");
+    }
+    bench
+        .run(["get", "s", "no"])
+        .fails(NOT_FOUND, "no: not found");
+    bench.run(["put", "s", "key 07", "newer"]).prints("");
+    bench
+        .run(["del", "s", "key 00", "no", "key 11"])
+        .fails(NOT_FOUND, "s: no: not found");
+    bench
+        .run_with(
+            ["batch", "s", "--ack"],
+            "put a 1\npush a x\ndel key 01\n\nput b 2\n",
+        )
+        .prints("3\n5\n");
+    bench.run(["get", "s", "a", "--element", "0"]).prints("x");
+    for (input, words) in [
+        (
+            "put c 3\nappend 0 x\n",
+            "line 2: no log 0: the store has 0; this",
+        ),
+        ("put c 3\ndel no\nput d 4\n", "line 2: not found; this"),
+        (
+            "put c 3\nput d 4\nset a 7 y\n",
+            "lines 1 to 3: not found; this",
+        ),
+    ] {
+        bench
+            .run_with(["batch", "s"], input)
+            .fails(NOT_FOUND, words);
+    }
+    bench.run(["get", "s", "key 07"]).prints("newer");
+    bench
+        .run(["get", "s", "key 01"])
+        .fails(NOT_FOUND, "not found");
+
+    let mut holder = bench
+        .command(["batch", "s", "--ack"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = holder.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, b"put held 1\n\n").unwrap();
+    std::io::Read::read_exact(&mut holder.stdout.take().unwrap(), &mut [0; 2]).unwrap();
+    for args in [&["get", "s", "b"][..], &["put", "s", "b", "3"]] {
+        bench.run(args).fails(
+            CANNOT_OPEN,
+            "s: shard 0: another process has the store open",
+        );
+    }
+    drop(input);
+    assert!(holder.wait().unwrap().success());
+}
+
+#[test]
+fn create_makes_shards() {
+    let bench = Bench::new();
+    bench
+        .run([
+            "create",
+            "s",
+            "--size",
+            "1M",
+            "--shards",
+            "2",
+            "--grows-to",
+            "8M",
+        ])
+        .prints("");
+    bench.run(["put", "s", "k", "v"]).prints("");
+    assert_eq!(
+        fs::metadata(bench.path("s/shard.00001")).unwrap().len(),
+        1 << 20
+    );
+    bench.run(["get", "s", "k"]).prints("v");
+    bench
+        .run(["create", "s", "--size", "1M", "--shards", "2"])
+        .fails(CANNOT_OPEN, "exists");
+    bench
+        .run(["create", "t", "--size", "1M", "--shards", "0"])
+        .fails(USAGE, "0 shards");
+    bench
+        .run(["create", "t", "--size", "1K", "--shards", "2"])
+        .fails(USAGE, "minimum of ");
+    bench
+        .run([
+            "create", "t", "--size", "1M", "--shards", "2", "--logs", "1:8K",
+        ])
+        .fails(USAGE, "cannot be used");
+    assert!(!bench.path("t").exists());
+}
+
+#[test]
+fn folders_go_into_shards_and_come_out_again() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("in/a")).unwrap();
+    let mut random = Random(7);
+    let large = random.bytes(700_000);
+    fs::write(bench.path("in/a/large"), &large).unwrap();
+    for number in 0..200 {
+        fs::write(
+            bench.path(format!("in/{number}")),
+            random.bytes(number * 20),
+        )
+        .unwrap();
+    }
+    // The store may lie in the folder.
+    bench
+        .run(["create", "in/s", "--size", "2M", "--shards", "3"])
+        .prints("");
+    let ran = bench.run(["import", "in/s", "in", "--ack"]);
+    let acked = String::from_utf8_lossy(ran.succeeds()).into_owned();
+    assert_eq!(acked.lines().count(), 201);
+    bench.run(["import", "in/s", "in"]).prints("");
+    bench.run(["export", "in/s", "out"]).prints("");
+    assert_eq!(fs::read(bench.path("out/a/large")).unwrap(), large);
+    for number in 0..200 {
+        let (one, other) = (format!("in/{number}"), format!("out/{number}"));
+        assert!(fs::read(bench.path(one)).unwrap() == fs::read(bench.path(other)).unwrap());
+    }
+    bench.run(["check", "in/s"]).succeeds();
+}
+
+#[test]
+fn check_and_stat_name_the_shards() {
+    let bench = with_shards();
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&bench.run(args).0.stdout).unwrap()
+    };
+    let stat = json(&["stat", "s", "--json"]);
+    assert_eq!(stat["keys"], 12);
+    assert_eq!(stat["capacity"], 3 << 20);
+    assert_eq!(stat["shards"][2]["clean"], true);
+    let ran = bench.run(["stat", "s"]);
+    let text = String::from_utf8_lossy(ran.succeeds()).into_owned();
+    assert!(
+        text.starts_with("store     3 MiB in 3 shards\nrecords   12 keys, "),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 5);
+    let ran = bench.run(["check", "s"]);
+    let text = String::from_utf8_lossy(ran.succeeds()).into_owned();
+    assert_eq!(text.matches(": 0 damaged, 0 healed\n").count(), 3, "{text}");
+
+    let path = bench.path("s/shard.00001");
+    let mut image = fs::read(&path).unwrap();
+    let value = image.windows(3).rposition(|bytes| bytes == b"old").unwrap();
+    image[value..value + 3].copy_from_slice(b"XYZ");
+    fs::write(&path, &image).unwrap();
+    let ran = bench.run(["check", "s"]);
+    let text = String::from_utf8_lossy(&ran.0.stdout).into_owned();
+    assert_eq!(ran.0.status.code(), Some(DAMAGED), "{text}{}", ran.stderr());
+    assert!(text.contains("shard 1: damaged: value of `key "), "{text}");
+    let check = json(&["check", "s", "--json"]);
+    assert_eq!(check["damaged"], 1);
+    assert_eq!(check["shards"][0]["damaged"], 0);
+    assert_eq!(check["shards"][1]["findings"][0]["item"], "value");
+    let ran = bench.run(["backup", "s", "copy"]);
+    assert_eq!(ran.0.status.code(), Some(DAMAGED));
+    assert!(
+        ran.stderr().contains("s: shard 1: the original is damaged"),
+        "{}",
+        ran.stderr()
+    );
+    assert!(!bench.path("copy").exists());
+    let kept = bench.run(["backup", "s", "copy", "--accept-damage"]);
+    kept.succeeds();
+    let ran = bench.run(["restore", "copy", "t"]);
+    assert_eq!(ran.0.status.code(), Some(DAMAGED), "{}", ran.stderr());
+    assert!(!bench.path("t").exists());
+}
+
+#[test]
+fn shards_are_backed_up_restored_and_grown_together() {
+    let bench = with_shards();
+    let made = bench.run(["backup", "s", "copy"]);
+    let made = String::from_utf8_lossy(made.succeeds()).into_owned();
+    assert!(made.starts_with("3145728 bytes, CRC-32C "), "{made}");
+    bench
+        .run(["backup", "s", "copy", "--force"])
+        .fails(CANNOT_OPEN, "copy: the path exists");
+    bench
+        .run(["backup", "s", "s", "--force"])
+        .fails(USAGE, "s: store and copy are the same");
+    bench.run(["restore", "copy", "again"]).prints(made);
+    bench.run(["put", "copy", "key 00", "changed"]).prints("");
+    bench.run(["get", "again", "key 00"]).prints("old");
+
+    bench
+        .run(["grow", "again", "512K"])
+        .fails(USAGE, "it has 1048576 bytes");
+    bench
+        .run(["grow", "again", "1T"])
+        .fails(USAGE, "--grows-to");
+    bench.run(["grow", "again", "2M"]).prints("");
+    let stat = bench.run(["stat", "again", "--json"]);
+    let stat: serde_json::Value = serde_json::from_slice(stat.succeeds()).unwrap();
+    assert_eq!(stat["capacity"], 6 << 20);
+    bench.run(["get", "again", "key 05"]).prints("old");
+
+    let one = Bench::with_store("1M", &[]);
+    one.run(["backup", "s", "s", "--force"])
+        .fails(USAGE, "s: store and copy are the same");
+    one.run(["restore", "s", "s", "--force"])
+        .fails(USAGE, "s: store and copy are the same");
+}
+
+#[test]
+fn a_transaction_over_shards_is_never_shown_in_part() {
+    let bench = with_a_transaction_half_done();
+    let before: Vec<_> = (0..3)
+        .map(|shard| fs::read(bench.path(format!("s/shard.{shard:05}"))).unwrap())
+        .collect();
+    for args in [
+        &["get", "s", "key 00"][..],
+        &["list", "s"],
+        &["export", "s", "out"],
+    ] {
+        bench.run(args).fails(
+            CANNOT_OPEN,
+            "s: a crash left 1 transaction over shards to be carried out; a command that writes",
+        );
+    }
+    let ran = bench.run(["check", "s"]);
+    let text = String::from_utf8_lossy(ran.succeeds()).into_owned();
+    assert!(
+        text.contains("1 unfinished transaction over shards"),
+        "{text}"
+    );
+    let ran = bench.run(["stat", "s"]);
+    let text = String::from_utf8_lossy(ran.succeeds()).into_owned();
+    assert!(
+        text.contains("waiting   1 transaction over shards"),
+        "{text}"
+    );
+    bench.run(["backup", "s", "copy"]).succeeds();
+    for (shard, before) in before.iter().enumerate() {
+        let now = fs::read(bench.path(format!("s/shard.{shard:05}"))).unwrap();
+        assert!(now == *before, "what reads has written to shard {shard}");
+    }
+    // Both the store and its copy are whole once they are written to.
+    for store in ["s", "copy"] {
+        bench.run_with(["shell", store], "").prints("");
+        for key in many() {
+            bench.run(["get", store, &key]).prints("new");
+        }
+    }
+}
+
+#[test]
+fn what_shards_cannot_do_is_said() {
+    let bench = with_shards();
+    bench
+        .run(["log", "read", "s", "0"])
+        .fails(NOT_FOUND, "s: a store in shards has no logs");
+    bench.run(["log", "info", "s"]).fails(NOT_FOUND, "no logs");
+    bench
+        .run(["bench", "s"])
+        .fails(USAGE, "BENCH in `indelible shell` measures one");
+    let ran = bench.run(["inspect", "s"]);
+    ran.fails(USAGE, "inspect one of them, such as s");
+    bench.run(["inspect", "s/shard.00001"]).succeeds();
+    // By itself a shard is only looked at.
+    let before = fs::read(bench.path("s/shard.00001")).unwrap();
+    bench.run(["list", "s/shard.00001"]).succeeds();
+    for args in [
+        &["put", "s/shard.00001", "k", "v"][..],
+        &["log", "append", "s/shard.00001", "0", "x"],
+        &["grow", "s/shard.00001", "2M"],
+    ] {
+        bench
+            .run(args)
+            .fails(USAGE, "one of the 3 shards of a store; name the folder");
+    }
+    assert!(fs::read(bench.path("s/shard.00001")).unwrap() == before);
+
+    fs::rename(bench.path("s/shard.00002"), bench.path("away")).unwrap();
+    bench
+        .run(["get", "s", "key 00"])
+        .fails(CANNOT_OPEN, "s: shard 2: opening failed: ");
+    fs::copy(bench.path("s/shard.00001"), bench.path("s/shard.00002")).unwrap();
+    for args in [&["get", "s", "key 00"][..], &["put", "s", "k", "v"]] {
+        bench.run(args).fails(
+            CANNOT_OPEN,
+            "s: shard 2 is of another store, or another one",
+        );
+    }
+    fs::rename(bench.path("away"), bench.path("s/shard.00002")).unwrap();
+    fs::remove_file(bench.path("s/shard.00000")).unwrap();
+    bench
+        .run(["get", "s", "key 00"])
+        .fails(CANNOT_OPEN, "s: shard 0: opening failed: ");
+}
+
+#[test]
+fn the_shell_works_on_shards() {
+    let bench = with_shards();
+    let script = "get key 03\nget \"key 03\"\nsetbatch 5\nput a 1\nget a\ndel \"key 00\"\n\
+                  get \"key 00\"\ndel \"key 00\"\nsize\nput a 2\nput b 3\nput c 4\nbench 30\n\
+                  size\nsnap copy\nput d 5\n";
+    let ran = bench.run_with(["shell", "s"], script);
+    let printed = String::from_utf8_lossy(&ran.0.stdout).into_owned();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(ran.0.status.code(), Some(USAGE), "{printed}");
+    let errors = ran.stderr();
+    let complaints = [
+        "indelible: line 1: write GET KEY; quote what has spaces",
+        "indelible: line 7: key 00: not found",
+        "indelible: line 8: key 00: not found",
+    ];
+    assert_eq!(errors.lines().collect::<Vec<_>>(), complaints);
+    let first = [
+        "old",
+        "OK",
+        "OK (1 of 5, not durable)",
+        "1",
+        "OK (2 of 5, not durable)",
+    ];
+    assert_eq!(lines[..5], first);
+    assert!(lines[5].starts_with("12 keys, "), "{printed}");
+    let staged = ["OK (3 of 5, not durable)", "OK (4 of 5, not durable)", "OK"];
+    assert_eq!(lines[6..9], staged);
+    assert!(
+        lines[9].contains(" puts a second, 5 a transaction; "),
+        "{printed}"
+    );
+    assert!(lines[10].starts_with("14 keys, "), "{printed}");
+    assert!(
+        lines[11].starts_with("OK (3145728 bytes, CRC-32C "),
+        "{printed}"
+    );
+    bench.run(["get", "s", "d"]).prints("5");
+    bench.run(["get", "copy", "a"]).prints("2");
+    bench
+        .run(["get", "copy", "d"])
+        .fails(NOT_FOUND, "not found");
+
+    // More than one transaction over shards can be is several.
+    let value = "v".repeat(9_000);
+    let mut script = "setbatch 100\n".to_string();
+    for number in 0..20 {
+        script += &format!("put long{number} {value}\n");
+    }
+    bench.run_with(["shell", "s"], script).succeeds();
+    bench.run(["get", "s", "long19"]).prints(&value);
     bench.run(["check", "s"]).succeeds();
 }

@@ -16,10 +16,13 @@ Examples:
   indelible list docs.idl --prefix bash/ --long
   indelible check docs.idl
 
+A store in shards, a folder made by `create --shards` or a program, goes by the
+folder's path. It has no logs, and is inspected one shard at a time.
+
 Exit codes: 0 done, 1 not found, 2 usage, 3 cannot be opened, 4 input or output
 failed, 5 damage found, 6 full.";
 
-/// Keeps logs and key-value data safe in one file, across power cuts.
+/// Keeps logs and key-value data safe in a file, across power cuts.
 #[derive(Debug, Parser)]
 #[command(name = "indelible", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
@@ -122,10 +125,11 @@ Examples:
   indelible create events.idl --size 64M --logs 2:4M 1:16M
   indelible create /mnt/pmem/fast.idl --size 1G --dax
   indelible create small.idl --size 4M --grows-to 1G
+  indelible create busy --size 16M --shards 4
 
 The size is taken at once, so a full disk shows now and not later.")]
 pub struct Create {
-    /// The file to create; it must not exist
+    /// The file to create, or the folder with --shards; it must not exist
     pub store: PathBuf,
     /// Size in bytes, or with a binary suffix: 64K, 4M, 1G
     #[arg(long, value_parser = text::size)]
@@ -148,6 +152,13 @@ pub struct Create {
     /// Logs: how many of which guaranteed capacity
     #[arg(long, value_parser = text::logs, value_name = "N:SIZE", num_args = 1.., value_delimiter = ',')]
     pub logs: Vec<(u32, u64)>,
+    /// Make a folder of so many shards of that size each, which programs write to side by side
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["media", "write_unit", "erase_unit", "segment_size", "logs", "dax", "id"]
+    )]
+    pub shards: Option<usize>,
     /// Persistent memory, or not at all: as --medium dax
     #[arg(long, conflicts_with = "medium")]
     pub dax: bool,
@@ -170,13 +181,15 @@ Examples:
   indelible put notes.idl greeting 'hello'
   indelible put notes.idl photo < photo.jpg
   indelible put notes.idl empty ''
-  indelible put notes.idl --hex 00ff 0102")]
+  indelible put notes.idl --hex 00ff 0102
+  indelible put notes.idl -- -key --value")]
 pub struct Put {
     /// The store
     pub store: PathBuf,
     /// The key
     pub key: OsString,
     /// The value; read from standard input where left out, as it comes
+    #[arg(allow_negative_numbers = true)]
     pub value: Option<OsString>,
     /// Key and value are in hexadecimal
     #[arg(long)]
@@ -288,6 +301,7 @@ Examples:
         /// The log's number, from 0
         log: usize,
         /// What to append; read from standard input where left out
+        #[arg(allow_negative_numbers = true)]
         data: Option<OsString>,
         /// Data is in hexadecimal
         #[arg(long)]
@@ -388,7 +402,8 @@ A backup is a store like the original, of the same size. It is read back, opened
 and checked before it gets its name; a backup that fails or is killed leaves
 nothing under that name, or what was there. The store is open for reading only
 meanwhile: a process that has it open for writing makes backups itself, with SNAP
-in the shell or with the library. Size and CRC-32C of the copy are printed.")]
+in the shell or with the library. Size and CRC-32C of the copy are printed. A store
+in shards is copied to a new folder, which replaces nothing.")]
 pub struct Backup {
     /// The store
     pub store: PathBuf,
@@ -409,8 +424,8 @@ Examples:
   indelible restore docs.backup docs.idl --force
 
 The backup is verified before anything is written, and the new store before it
-replaces an old one, all at once. A store that a process has open is not replaced.
-Size and CRC-32C are printed, as by `backup`.")]
+replaces an old one, all at once. A store that a process has open is not replaced,
+nor is one in shards. Size and CRC-32C are printed, as by `backup`.")]
 pub struct Restore {
     /// The backup
     pub file: PathBuf,
@@ -433,7 +448,8 @@ Examples:
 The file is made longer first, and what is added taken at once; where there is no
 room for it, everything stays as it is. Nothing is copied, and a power cut leaves
 the store as it was or grown. It grows by whole segments: `indelible stat` shows
-how far. The logs keep their capacity.")]
+how far. The logs keep their capacity. Of a store in shards each shard that is
+smaller grows to the size, one after the other; where it fails, run it again.")]
 pub struct Grow {
     /// The store
     pub store: PathBuf,
@@ -468,7 +484,7 @@ others are done all the same.
 
 Examples:
   indelible shell notes.idl
-  printf 'put greeting hello\nget greeting\n' | indelible shell notes.idl")]
+  printf 'put greeting hello\\nget greeting\\n' | indelible shell notes.idl")]
 pub struct Shell {
     /// The store
     pub store: PathBuf,
@@ -540,7 +556,7 @@ pub struct Bench {
     /// The store
     pub store: PathBuf,
     /// How many keys [default: what half the free space holds, up to 10000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub keys: Option<u32>,
     /// Bytes of each value
     #[arg(long, default_value = "100", value_name = "BYTES", value_parser = text::size_u32)]

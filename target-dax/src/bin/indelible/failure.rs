@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indelible_dax::host::StoreError;
 use indelible_dax::indelible::{Error, GeometryError};
-use indelible_dax::{BackupError, FileError, OpenError};
+use indelible_dax::{BackupError, FileError, OpenError, ShardedOpenError, SharedError};
 
 /// The exit codes, which are part of the command's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,10 +95,47 @@ impl Failure {
         failure.about(store.display())
     }
 
+    /// A store in shards that does not open.
+    pub fn shards(store: &Path, error: ShardedOpenError) -> Self {
+        let failure = match error {
+            ShardedOpenError::Shard(shard, error) => {
+                return Self::open(store, error).inside(store, format_args!("shard {shard}"));
+            }
+            ShardedOpenError::Intent(_, ref cause) | ShardedOpenError::Redo(_, ref cause) => {
+                let code = match cause.store() {
+                    Some(cause) => Self::from(cause).code,
+                    None => Code::Open,
+                };
+                Self::new(code, error)
+            }
+            error => Self::new(Code::Open, error),
+        };
+        failure.about(store.display())
+    }
+
+    /// Names the part of what the message begins with.
+    fn inside(self, whole: &Path, part: impl Display) -> Self {
+        let whole = format!("{}: ", whole.display());
+        let message = self.message.map(|message| {
+            let rest = message.strip_prefix(&whole).unwrap_or(&message);
+            format!("{whole}{part}: {rest}")
+        });
+        Self { message, ..self }
+    }
+
     /// A copy that is not made of a store; `file` is what was to be created.
     pub fn copy(store: &Path, file: &Path, error: BackupError) -> Self {
         let code = match error {
             BackupError::Original(error) => return Self::open(store, error),
+            BackupError::Shards(error) => return Self::shards(store, error),
+            BackupError::Shard(shard, error) => {
+                let about = match *error {
+                    BackupError::Original(_) | BackupError::Damaged { .. } => store,
+                    _ => file,
+                };
+                let failure = Self::copy(store, file, *error);
+                return failure.inside(about, format_args!("shard {shard}"));
+            }
             BackupError::Damaged { .. } => {
                 let hint = "`indelible check` lists them, --accept-damage keeps them";
                 return Self::new(
@@ -127,16 +164,35 @@ impl Failure {
             OpenError::Store(Error::Geometry(GeometryError::Capacity { .. })) => {
                 "; give it a larger --size"
             }
+            OpenError::Store(Error::Geometry(GeometryError::TooLarge { .. })) => {
+                ", the most there can be; choose a smaller --size or --grows-to"
+            }
             _ => "",
         };
         Self::new(code, format_args!("{}: {error}{hint}", store.display()))
     }
 }
 
-/// What a store operation failed with, and what can be done about it.
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let (code, hint) = match &error {
+        Self::from(&error)
+    }
+}
+
+impl From<SharedError> for Failure {
+    fn from(error: SharedError) -> Self {
+        match &error {
+            SharedError::Store(cause) => Self::from(&**cause),
+            SharedError::InDoubt(cause) => Self::from(&**cause).about("the commit is in doubt"),
+            error => Self::new(Code::Io, error),
+        }
+    }
+}
+
+/// What a store operation failed with, and what can be done about it.
+impl From<&StoreError> for Failure {
+    fn from(error: &StoreError) -> Self {
+        let (code, hint) = match error {
             Error::NotFound
             | Error::BeforeHead { .. }
             | Error::PastTail { .. }
@@ -181,7 +237,7 @@ impl From<StoreError> for Failure {
             }
             _ => (Code::Io, ""),
         };
-        let code = match &error {
+        let code = match error {
             Error::Medium {
                 cause: FileError::NoSpace { .. },
                 ..
@@ -189,7 +245,7 @@ impl From<StoreError> for Failure {
             _ => code,
         };
         // The medium's error says more than that the core was told of one.
-        match &error {
+        match error {
             Error::Medium { cause, .. } => Self::new(code, cause),
             error => Self::new(code, format_args!("{error}{hint}")),
         }

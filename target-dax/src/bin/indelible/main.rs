@@ -14,7 +14,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -66,24 +66,49 @@ fn refused(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let text = error.render().to_string();
-            let mut paragraphs = text.split("\n\n");
-            let first = paragraphs
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
-            let what: Vec<&str> = first.split_whitespace().collect();
-            let usage = paragraphs.find_map(|text| text.trim_start().strip_prefix("Usage: "));
-            let command: Vec<&str> = usage
-                .unwrap_or("indelible")
-                .split_whitespace()
-                .take_while(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()))
-                .collect();
-            output::complain(&format!(
-                "{}; see `{} --help`",
-                what.join(" ").trim_end_matches('.'),
-                command.join(" ")
-            ));
+            output::complain(&one_line(&text, &named(std::env::args_os().skip(1))));
         }
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// What is wrong, what is said to do about it, and where to read on.
+fn one_line(text: &str, command: &str) -> String {
+    let paragraphs = || text.split("\n\n").map(str::trim);
+    let what = paragraphs().next().unwrap_or_default();
+    let what = what.trim_start_matches("error: ").trim_end_matches('.');
+    let tips = paragraphs().filter_map(|text| text.strip_prefix("tip: "));
+    let parts = std::iter::once(what).chain(tips);
+    let parts = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let line = parts.collect::<Vec<_>>().join("; ");
+    format!("{line}; see `{command} --help`")
+}
+
+/// The command that some arguments name, as far as they do.
+fn named(args: impl Iterator<Item = std::ffi::OsString>) -> String {
+    let mut command = Cli::command();
+    // Windows' name has an extension.
+    let mut name = format!("indelible{}", std::env::consts::EXE_SUFFIX);
+    for arg in args {
+        if let Some(inner) = command.find_subcommand(&arg) {
+            name = format!("{name} {}", inner.get_name());
+            command = inner.clone();
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_was_meant_is_named() {
+        let named = |text: &str| named(text.split(' ').map(Into::into));
+        let name = named("");
+        assert_eq!(named("log append s x"), format!("{name} log append"));
+        assert_eq!(named("--medium file put s -k v"), format!("{name} put"));
+        // A store may be called as a command is.
+        assert_eq!(named("get put"), format!("{name} get"));
+    }
 }

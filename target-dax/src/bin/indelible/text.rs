@@ -15,6 +15,9 @@ pub fn size(text: &str) -> Result<u64, String> {
     if number.is_empty() {
         return Err("a size is a number, such as 4M".to_string());
     }
+    if suffix.starts_with(['.', ',']) {
+        return Err("a size is a whole number: write 4608K for 4.5M".to_string());
+    }
     let shift = match suffix
         .to_ascii_uppercase()
         .trim_end_matches("IB")

@@ -1,9 +1,11 @@
 //! `backup` and `restore`.
 
+use std::path::Path;
+
 use indelible_dax::backup::{self, Copied};
 use indelible_dax::{BackupOptions, Reads};
 
-use super::opened;
+use super::stores::{Stores, opened};
 use crate::args::{Backup, Restore};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, complain};
@@ -14,12 +16,27 @@ pub fn backup(args: Backup) -> Outcome {
         accept_damage: args.accept_damage,
     };
     // An unreadable page is an error, not the end of the process.
-    let copied = opened(&args.store, Reads::Positioned, |store| {
-        store
-            .backup_as(&args.file, options)
-            .map_err(|error| Failure::copy(&args.store, &args.file, error))
+    refuse_same(&args.store, &args.file)?;
+    let copied = opened(&args.store, Reads::Positioned, |stores| {
+        let copied = match stores {
+            Stores::One(store) => store.backup_as(&args.file, options),
+            Stores::Shards(shards) => shards.backup_as(&args.file, options),
+        };
+        copied.map_err(|error| Failure::copy(&args.store, &args.file, error))
     })?;
     tell(copied)
+}
+
+/// A store is no copy of itself; its lock would be blamed on someone else.
+fn refuse_same(from: &Path, to: &Path) -> Outcome {
+    match (from.canonicalize(), to.canonicalize()) {
+        (Ok(one), Ok(other)) if one == other => Err(Failure::usage(format_args!(
+            "{}: store and copy are the same",
+            to.display()
+        ))),
+        // What is wrong with either is told by what opens them.
+        _ => Ok(()),
+    }
 }
 
 pub fn restore(args: Restore) -> Outcome {
@@ -27,6 +44,7 @@ pub fn restore(args: Restore) -> Outcome {
         replace: args.force,
         accept_damage: args.accept_damage,
     };
+    refuse_same(&args.file, &args.store)?;
     let copied = backup::restore(&args.file, &args.store, options)
         .map_err(|error| Failure::copy(&args.file, &args.store, error))?;
     tell(copied)

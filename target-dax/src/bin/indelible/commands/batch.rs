@@ -2,9 +2,8 @@
 
 use std::io::BufRead;
 
-use indelible_dax::HostStore;
-
-use super::writing;
+use super::keys::{Change, Keys};
+use super::stores::changing;
 use crate::args::Batch;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::Output;
@@ -23,7 +22,7 @@ enum Step {
 }
 
 pub fn run(args: Batch) -> Outcome {
-    writing(&args.store, |store| {
+    changing(&args.store, |store| {
         let mut output = Output::new();
         let mut group = Vec::new();
         let mut line = Vec::new();
@@ -58,34 +57,46 @@ pub fn run(args: Batch) -> Outcome {
 }
 
 /// Does all steps or none; returns the last one's line, if there is any.
-fn transact(store: &mut HostStore<'_>, group: &mut Vec<(u64, Step)>) -> Outcome<Option<u64>> {
-    let mut last = None;
+fn transact(store: &mut dyn Keys, group: &mut Vec<(u64, Step)>) -> Outcome<Option<u64>> {
+    let Some((first, last)) = ends(group) else {
+        return Ok(None);
+    };
     for (number, step) in group.drain(..) {
-        last = Some(number);
-        let done = match &step {
-            Step::Put(key, value) => store.tentatively_put(key, value),
-            Step::Del(key) => store.tentatively_delete(key),
-            Step::Append(log, bytes) => store.tentatively_append(*log, bytes).map(|_| ()),
-            Step::Trim(log, position) => store.tentatively_advance_head(*log, *position),
-            Step::Push(key, element) => store.tentatively_list_append(key, element),
-            Step::Set(key, index, element) => store.tentatively_list_update(key, *index, element),
-            Step::Drop(key, count) => store.tentatively_list_trim(key, *count),
-        };
-        if let Err(error) = done {
-            // The first error counts; what is not committed is not done.
-            let _ = store.abort();
-            return Err(failed(number, Failure::from(error)));
+        if let Err(error) = store.stage(step.change()) {
+            // What is not committed is not done.
+            store.abort();
+            return Err(failed(format_args!("line {number}"), error.into()));
         }
     }
-    if let Some(number) = last {
-        store
-            .commit()
-            .map_err(|error| failed(number, Failure::from(error)))?;
-    }
-    Ok(last)
+    store.commit().map_err(|error| {
+        let failure = Failure::from(error);
+        match first == last {
+            true => failed(format_args!("line {last}"), failure),
+            false => failed(format_args!("lines {first} to {last}"), failure),
+        }
+    })?;
+    Ok(Some(last))
 }
 
-fn failed(number: u64, failure: Failure) -> Failure {
+fn ends(group: &[(u64, Step)]) -> Option<(u64, u64)> {
+    Some((group.first()?.0, group.last()?.0))
+}
+
+impl Step {
+    fn change(&self) -> Change<'_> {
+        match self {
+            Step::Put(key, value) => Change::Put(key, value),
+            Step::Del(key) => Change::Delete(key),
+            Step::Append(log, bytes) => Change::Append(*log, bytes),
+            Step::Trim(log, position) => Change::Trim(*log, *position),
+            Step::Push(key, element) => Change::ListAppend(key, element),
+            Step::Set(key, index, element) => Change::ListUpdate(key, *index, element),
+            Step::Drop(key, count) => Change::ListTrim(key, *count),
+        }
+    }
+}
+
+fn failed(place: impl std::fmt::Display, failure: Failure) -> Failure {
     let sure = if failure.code == Code::Io {
         "may not be"
     } else {
@@ -94,7 +105,7 @@ fn failed(number: u64, failure: Failure) -> Failure {
     let message = failure.message.unwrap_or_default();
     Failure::new(
         failure.code,
-        format_args!("line {number}: {message}; this transaction {sure} done, all before it are"),
+        format_args!("{place}: {message}; this transaction {sure} done, all before it are"),
     )
 }
 

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use indelible_dax::indelible::Error;
 use indelible_dax::{HostStore, Reads};
 
-use super::{each_key, walking, writing};
+use super::keys::{Change, Keys, is_absent};
+use super::stores::{in_one_file, walking, writing};
+use super::walk::each_key;
 use crate::args::Bench;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Code, Failure, Outcome};
 use crate::json::Json;
 use crate::output::Output;
 
@@ -36,10 +38,12 @@ impl Figure {
 
 pub fn run(args: Bench) -> Outcome {
     let path = &args.store;
-    writing(path, refuse_old_keys)?;
+    let why = "a store in shards; BENCH in `indelible shell` measures one";
+    in_one_file(path, Code::Usage, why)?;
+    writing(path, |store| refuse_old_keys(store))?;
     let measured = measure(&args);
     // The keys go even where measuring them failed.
-    let removed = writing(path, remove);
+    let removed = writing(path, |store| remove(store));
     let figures = measured?;
     removed?;
 
@@ -77,11 +81,11 @@ pub(super) fn key(number: u64) -> [u8; 16] {
 fn measure(args: &Bench) -> Outcome<Vec<Figure>> {
     let mut figures = writing(&args.store, |store| fill(store, args))?;
     let start = Instant::now();
-    walking(&args.store, Reads::Mapped, |store| {
+    walking(&args.store, Reads::Mapped, |stores| {
         let opening = start.elapsed();
         let mut count = 0;
         let start = Instant::now();
-        each_key(store, PREFIX, |entry| {
+        each_key(stores.all(), PREFIX, |_, entry| {
             black_box(entry.value_len);
             count += 1;
             Ok(())
@@ -103,13 +107,8 @@ fn measure(args: &Bench) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-pub(super) fn refuse_old_keys(store: &mut HostStore<'_>) -> Outcome {
-    let mut there = false;
-    each_key(store, PREFIX, |_| {
-        there = true;
-        Ok(())
-    })?;
-    if there {
+pub(super) fn refuse_old_keys(store: &dyn Keys) -> Outcome {
+    if !store.first(PREFIX, 1).is_empty() {
         return Err(Failure::usage(
             "keys that begin with `~bench/` are there, perhaps from a bench that was killed; \
              delete them first",
@@ -152,12 +151,12 @@ fn fill(store: &mut HostStore<'_>, args: &Bench) -> Outcome<Vec<Figure>> {
         let end = (there + BATCH).min(keys);
         for number in there..end {
             if full(store.tentatively_put(&key(number), &value))? {
-                store.abort()?;
+                (**store).abort()?;
                 break 'batches;
             }
         }
-        if full(store.commit())? {
-            store.abort()?;
+        if full((**store).commit())? {
+            (**store).abort()?;
             break;
         }
         there = end;
@@ -203,14 +202,14 @@ fn full(result: Result<(), indelible_dax::host::StoreError>) -> Outcome<bool> {
     }
 }
 
-pub(super) fn remove(store: &mut HostStore<'_>) -> Outcome {
+pub(super) fn remove(store: &mut dyn Keys) -> Outcome {
     let mut number = 0;
     loop {
         let mut there = false;
         for number in number..number + BATCH {
-            match store.tentatively_delete(&key(number)) {
+            match store.stage(Change::Delete(&key(number))) {
                 Ok(()) => there = true,
-                Err(Error::NotFound) => {}
+                Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,6 +1,8 @@
 //! `create`.
 
-use indelible_dax::{Setup, file};
+use std::io::ErrorKind;
+
+use indelible_dax::{FileError, OpenError, Setup, ShardedOpenError, ShardedSetup, file};
 
 use super::choice;
 use crate::args::{Create, Media};
@@ -11,6 +13,9 @@ use crate::failure::{Failure, Outcome};
 const LOGS_MAX: u64 = 1 << 16;
 
 pub fn run(args: Create) -> Outcome {
+    if let Some(shards) = args.shards {
+        return sharded(&args, shards);
+    }
     let geometry = match args.media {
         Media::File => {
             if args.write_unit.is_some() || args.erase_unit.is_some() {
@@ -54,4 +59,17 @@ pub fn run(args: Create) -> Outcome {
         .create(&args.store)
         .map_err(|error| Failure::create(&args.store, error))?;
     Ok(())
+}
+
+/// A folder of shards, each of the size.
+fn sharded(args: &Create, shards: usize) -> Outcome {
+    let setup = ShardedSetup::new(shards, args.size).grows_to(args.grows_to.unwrap_or(0));
+    setup.create(&args.store).map_err(|error| match error {
+        ShardedOpenError::Shard(_, error) => Failure::create(&args.store, error),
+        ShardedOpenError::Count(_) => Failure::usage(error),
+        ShardedOpenError::Folder(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Failure::create(&args.store, OpenError::File(FileError::Exists))
+        }
+        error => Failure::shards(&args.store, error),
+    })
 }

@@ -5,8 +5,10 @@ use std::io::Write;
 
 use indelible_dax::Reads;
 
+use super::folders;
 use super::kv::each_piece;
-use super::{each_key, folders, walking};
+use super::stores::walking;
+use super::walk::each_key;
 use crate::args::Export;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::complain;
@@ -19,11 +21,16 @@ pub fn run(args: Export) -> Outcome {
     };
     // What lies on a failing disk is read so that an unreadable page is an
     // error, not the end of the process.
-    walking(&args.store, Reads::Positioned, |store| {
+    walking(&args.store, Reads::Positioned, |stores| {
         if args.accept_damage {
-            store.accept_damage()?;
+            for store in stores.all_mut() {
+                store.accept_damage()?;
+            }
         }
-        let store = &*store;
+        let stores = &*stores;
+        if args.dir.is_file() {
+            return Err(Failure::path(&args.dir, "a file; name a folder"));
+        }
         fs::create_dir_all(&args.dir).map_err(|error| Failure::path(&args.dir, error))?;
         let mut folders = folders::Folders::new(&args.dir)?;
         let mut worst = None;
@@ -31,7 +38,7 @@ pub fn run(args: Export) -> Outcome {
             complain(&format!("{}: {reason}; not exported", escaped(key)));
             worst = worst.max(Some(code));
         };
-        let walked = each_key(store, &prefix, |entry| {
+        let walked = each_key(stores.all(), &prefix, |store, entry| {
             let key = entry.key;
             if let Err(reason) = check_name(key).and_then(|()| folders::check_name(key)) {
                 refuse(key, Code::Io, &reason);
@@ -40,7 +47,7 @@ pub fn run(args: Export) -> Outcome {
             // With a file `a` there can be no folder `a`.
             for slash in (0..key.len()).filter(|at| key[*at] == b'/') {
                 // Where damage makes it doubtful there is no file either.
-                let above = store.contains(&key[..slash]);
+                let above = stores.of(&key[..slash]).contains(&key[..slash]);
                 if matches!(above, Ok(true)) {
                     let above = escaped(&key[..slash]);
                     let reason = format!("`{above}` is a file, not a folder");

@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use indelible_dax::HostStore;
-use indelible_dax::host::StoreError;
+use indelible_dax::SharedError;
 use indelible_dax::indelible::Error;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{count, writing};
+use super::count;
+use super::keys::{Change, Keys};
+use super::stores::changing;
 use crate::args::Import;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{Output, complain};
@@ -54,7 +55,7 @@ pub fn run(args: Import) -> Outcome {
     );
     let tree = Tree::walk(&args.dir, store)?;
     let bar = progress(tree.bytes);
-    let outcome = writing(&args.store, |store| {
+    let outcome = changing(&args.store, |store| {
         let mut run = Run {
             args: &args,
             group: Vec::new(),
@@ -106,7 +107,7 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    fn file(&mut self, store: &mut HostStore<'_>, found: &'r Found) -> Outcome {
+    fn file(&mut self, store: &mut dyn Keys, found: &'r Found) -> Outcome {
         let mut file = match open(&found.path) {
             Ok(file) => file,
             Err(error) => {
@@ -128,9 +129,11 @@ impl<'r> Run<'r> {
                 self.refuse(&found.path, error);
                 return Ok(());
             }
-            // A damaged value is put anew.
-            Err(Compared::Store(Error::Corrupt { .. } | Error::Doubtful { .. })) => {}
-            Err(Compared::Store(error)) => return Err(self.stopped(found, error)),
+            Err(Compared::Store(error)) => match error.store() {
+                // A damaged value is put anew.
+                Some(Error::Corrupt { .. } | Error::Doubtful { .. }) => {}
+                _ => return Err(self.stopped(found, error)),
+            },
         }
         let mut value = std::mem::take(&mut self.value);
         value.clear();
@@ -143,32 +146,35 @@ impl<'r> Run<'r> {
         if self.group.len() >= GROUP_FILES || self.group_bytes + value.len() > GROUP_BYTES {
             self.commit(store)?;
         }
-        let mut put = store.tentatively_put(&found.key, &value);
+        let change = Change::Put(&found.key, &value);
+        let mut put = store.stage(change);
         if put.is_err() && !self.group.is_empty() {
             // It may fit into a transaction of its own.
             self.commit(store)?;
-            put = store.tentatively_put(&found.key, &value);
+            put = store.stage(change);
         }
         match put {
             Ok(()) => {
                 self.group.push(&found.key);
                 self.group_bytes += value.len();
             }
-            Err(error @ (Error::KeyTooLong { .. } | Error::ValueTooLong { .. })) => {
-                self.refuse(&found.path, error);
-            }
-            Err(error) => {
-                // The first error counts; the transaction holds nothing else.
-                let _ = store.abort();
-                return Err(self.stopped(found, error));
-            }
+            Err(error) => match error.store() {
+                Some(Error::KeyTooLong { .. } | Error::ValueTooLong { .. }) => {
+                    self.refuse(&found.path, error);
+                }
+                _ => {
+                    // The transaction holds nothing else.
+                    store.abort();
+                    return Err(self.stopped(found, error));
+                }
+            },
         }
         self.value = value;
         Ok(())
     }
 
     /// Makes the open transaction durable, and says so.
-    fn commit(&mut self, store: &mut HostStore<'_>) -> Outcome {
+    fn commit(&mut self, store: &mut dyn Keys) -> Outcome {
         store
             .commit()
             .map_err(|error| Failure::from(error).about(self.args.store.display()))?;
@@ -193,12 +199,7 @@ impl<'r> Run<'r> {
     }
 
     /// Whether the key already has the file's bytes.
-    fn is_there(
-        &self,
-        store: &HostStore<'_>,
-        key: &[u8],
-        file: &mut File,
-    ) -> Result<bool, Compared> {
+    fn is_there(&self, store: &dyn Keys, key: &[u8], file: &mut File) -> Result<bool, Compared> {
         let len = file.metadata().map_err(Compared::File)?.len();
         if store.value_len(key).map_err(Compared::Store)? != Some(len) {
             return Ok(false);
@@ -228,7 +229,7 @@ impl<'r> Run<'r> {
         complain(&format!("{}: {error}; not imported", path.display()));
     }
 
-    fn stopped(&self, found: &Found, error: StoreError) -> Failure {
+    fn stopped(&self, found: &Found, error: SharedError) -> Failure {
         let failure = Failure::from(error);
         failure.about(format_args!(
             "{}: {}",
@@ -241,7 +242,7 @@ impl<'r> Run<'r> {
 /// Which side of a comparison failed.
 enum Compared {
     File(io::Error),
-    Store(StoreError),
+    Store(SharedError),
 }
 
 impl Tree {
@@ -289,7 +290,10 @@ impl Tree {
                 if kind.is_symlink() {
                     tree.symlinks += 1;
                 } else if kind.is_dir() {
-                    folders.push((path, key));
+                    // One in shards is a folder.
+                    if store.is_none() || identity(&path, &meta) != store {
+                        folders.push((path, key));
+                    }
                 } else if !kind.is_file() {
                     tree.other += 1;
                 } else if store.is_none() || identity(&path, &meta) != store {

@@ -3,7 +3,7 @@
 use indelible_dax::indelible::{Owner, SegmentInfo};
 use indelible_dax::{HostStore, Reads};
 
-use super::opened;
+use super::stores::{in_one_file, opened_one};
 use crate::args::Inspect;
 use crate::failure::{Code, Failure, Outcome};
 use crate::json::Json;
@@ -14,21 +14,23 @@ use crate::text::escaped;
 const MAP_WIDTH: u32 = 64;
 
 pub fn run(args: Inspect) -> Outcome {
-    opened(
-        &args.store,
-        Reads::Positioned,
-        |store: &mut HostStore<'_>| {
-            let mut output = Output::new();
-            let about = |failure: Failure| failure.about(args.store.display());
-            match (args.segment, args.ledger) {
-                (Some(segment), _) => records(store, segment, args.json, &mut output),
-                (None, true) => ledger(store, args.json, &mut output),
-                (None, false) => map(store, args.json, &mut output),
-            }
-            .map_err(about)?;
-            output.flush()
-        },
-    )
+    let one = args.store.join("shard.00000");
+    let why = format!(
+        "a store in shards; inspect one of them, such as {}",
+        one.display()
+    );
+    in_one_file(&args.store, Code::Usage, &why)?;
+    opened_one(&args.store, Reads::Positioned, |store| {
+        let mut output = Output::new();
+        let about = |failure: Failure| failure.about(args.store.display());
+        match (args.segment, args.ledger) {
+            (Some(segment), _) => records(store, segment, args.json, &mut output),
+            (None, true) => ledger(store, args.json, &mut output),
+            (None, false) => map(store, args.json, &mut output),
+        }
+        .map_err(about)?;
+        output.flush()
+    })
 }
 
 fn owner(info: &SegmentInfo) -> &'static str {
@@ -114,8 +116,8 @@ fn map(store: &HostStore<'_>, json: bool, output: &mut Output) -> Outcome {
         }));
     }
     output.line(format_args!(
-        "{} segments of {} bytes: L ledger, C relocated records, 0-9 logs, . blank, \
-         x to be erased, ! damaged",
+        "{} segments of {} bytes: L ledger, C relocated records, 0-9 logs, i saved index, \
+         . blank, x to be erased, ! damaged",
         layout.segments, layout.segment_size
     ))?;
     for (row, infos) in infos.chunks(MAP_WIDTH as usize).enumerate() {

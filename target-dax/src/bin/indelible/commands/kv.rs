@@ -5,7 +5,9 @@ use std::io::Read;
 use indelible_dax::indelible::Error;
 use indelible_dax::{HostStore, Reads};
 
-use super::{each_key, reading, walking, writing};
+use super::keys::{Change, is_absent, is_too_large};
+use super::stores::{changing, reading, walking};
+use super::walk::each_key;
 use crate::args::{Del, Get, List, Put};
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{Output, complain};
@@ -20,7 +22,7 @@ pub fn put(args: Put) -> Outcome {
         Some(value) => argument(value, args.hex)?,
         None => standard_input()?,
     };
-    writing(&args.store, |store| {
+    changing(&args.store, |store| {
         store
             .put(&key, &value)
             .map_err(|error| Failure::from(error).about(args.store.display()))
@@ -40,7 +42,8 @@ pub fn standard_input() -> Outcome<Vec<u8>> {
 pub fn get(args: Get) -> Outcome {
     let key = argument(&args.key, args.form.hex)?;
     let name = || format!("{}: {}", args.store.display(), escaped(&key));
-    reading(&args.store, Reads::Mapped, |store| {
+    reading(&args.store, Reads::Mapped, |stores| {
+        let store = stores.of(&key);
         let mut output = Output::new();
         let mut shown = Vec::new();
         let mut show = |bytes: &[u8]| {
@@ -123,17 +126,18 @@ pub fn del(args: Del) -> Outcome {
     for key in &args.keys {
         keys.push(argument(key, args.hex)?);
     }
-    writing(&args.store, |store| {
+    changing(&args.store, |store| {
         let mut missing = false;
+        let about = |error| Failure::from(error).about(args.store.display());
         for key in &keys {
-            let mut deleted = store.tentatively_delete(key);
-            if matches!(deleted, Err(Error::TransactionTooLarge { .. })) {
-                store.commit()?;
-                deleted = store.tentatively_delete(key);
+            let mut deleted = store.stage(Change::Delete(key));
+            if matches!(&deleted, Err(error) if is_too_large(error)) {
+                store.commit().map_err(about)?;
+                deleted = store.stage(Change::Delete(key));
             }
             match deleted {
                 Ok(()) => {}
-                Err(Error::NotFound | Error::KeyEmpty | Error::KeyTooLong { .. }) => {
+                Err(error) if is_absent(&error) => {
                     missing = true;
                     complain(&format!(
                         "{}: {}: not found",
@@ -142,15 +146,13 @@ pub fn del(args: Del) -> Outcome {
                     ));
                 }
                 Err(error) => {
-                    // Nothing of the transaction is done; the first error counts.
-                    let _ = store.abort();
-                    return Err(Failure::from(error).about(args.store.display()));
+                    // Nothing of the transaction is done.
+                    store.abort();
+                    return Err(about(error));
                 }
             }
         }
-        store
-            .commit()
-            .map_err(|error| Failure::from(error).about(args.store.display()))?;
+        store.commit().map_err(about)?;
         if missing {
             Err(Failure::told(Code::NotFound))
         } else {
@@ -164,10 +166,10 @@ pub fn list(args: List) -> Outcome {
         Some(prefix) => argument(prefix, args.form.hex)?,
         None => Vec::new(),
     };
-    walking(&args.store, Reads::Mapped, |store| {
+    walking(&args.store, Reads::Mapped, |stores| {
         let mut output = Output::new();
         let mut line = Vec::new();
-        let listed = each_key(store, &prefix, |entry| {
+        let listed = each_key(stores.all(), &prefix, |store, entry| {
             line.clear();
             if args.long {
                 let elements = store.list_len(entry.key)?.unwrap_or(0);

@@ -5,9 +5,9 @@ use std::path::Path;
 use indelible_dax::Reads;
 
 use super::kv::standard_input;
-use super::{reading, writing};
+use super::stores::{in_one_file, opened_one, writing};
 use crate::args::{Form, Log};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::text::{argument, escaped};
 
@@ -15,6 +15,11 @@ use crate::text::{argument, escaped};
 const PIECE: u64 = 256 << 10;
 
 pub fn run(command: Log) -> Outcome {
+    let (Log::Append { store, .. }
+    | Log::Read { store, .. }
+    | Log::Trim { store, .. }
+    | Log::Info { store, .. }) = &command;
+    in_one_file(store, Code::NotFound, "a store in shards has no logs")?;
     match command {
         Log::Append {
             store,
@@ -55,7 +60,7 @@ pub fn run(command: Log) -> Outcome {
 
 fn read(path: &Path, log: usize, from: Option<u64>, len: Option<u64>, form: Form) -> Outcome {
     let about = |error| Failure::from(error).about(path.display());
-    reading(path, Reads::Mapped, |store| {
+    opened_one(path, Reads::Mapped, |store| {
         let span = store.get_head_tail_and_capacity(log).map_err(about)?;
         let mut at = from.unwrap_or(span.head);
         let end = match len {
@@ -94,7 +99,7 @@ fn read(path: &Path, log: usize, from: Option<u64>, len: Option<u64>, form: Form
 
 fn info(path: &Path, log: Option<usize>) -> Outcome {
     let about = |error| Failure::from(error).about(path.display());
-    reading(path, Reads::Mapped, |store| {
+    opened_one(path, Reads::Mapped, |store| {
         let logs = match log {
             Some(log) => log..log + 1,
             None => 0..store.layout().logs as usize,

@@ -8,7 +8,7 @@ mod session;
 use std::cell::RefCell;
 use std::io::{BufRead, IsTerminal};
 
-use super::writing;
+use super::stores::changing;
 use crate::args::Shell;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{Output, complain};
@@ -17,7 +17,7 @@ use prompt::{Prompt, Typed};
 use session::Session;
 
 pub fn run(args: Shell) -> Outcome {
-    writing(&args.store, |store| {
+    changing(&args.store, |store| {
         let session = Session::new(store);
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
             typed(&args, session)
@@ -27,7 +27,7 @@ pub fn run(args: Shell) -> Outcome {
     })
 }
 
-fn typed(args: &Shell, session: Session<'_, '_>) -> Outcome {
+fn typed(args: &Shell, session: Session<'_>) -> Outcome {
     let session = RefCell::new(session);
     let history = match (&args.history, args.no_history) {
         (_, true) => None,
@@ -68,7 +68,7 @@ fn typed(args: &Shell, session: Session<'_, '_>) -> Outcome {
 }
 
 /// Runs all lines of standard input; the first failure is the exit code.
-fn script(mut session: Session<'_, '_>) -> Outcome {
+fn script(mut session: Session<'_>) -> Outcome {
     let mut input = std::io::stdin().lock();
     let mut first: Option<Code> = None;
     let mut fail = |number: u64, failure: Failure| {
@@ -109,7 +109,7 @@ fn script(mut session: Session<'_, '_>) -> Outcome {
 }
 
 /// Runs a line and prints what it says; `false` after EXIT.
-fn step(session: &mut Session<'_, '_>, line: &[u8]) -> Outcome<bool> {
+fn step(session: &mut Session<'_>, line: &[u8]) -> Outcome<bool> {
     let line = Line::parse(line).map_err(Failure::usage)?;
     let more = line != Line::Exit;
     if let Some(said) = session.run(line)? {

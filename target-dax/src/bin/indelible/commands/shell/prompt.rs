@@ -26,15 +26,15 @@ pub enum Typed {
     End,
 }
 
-pub struct Prompt<'p, 's, 'm> {
-    editor: Editor<Completing<'p, 's, 'm>, FileHistory>,
+pub struct Prompt<'p, 's> {
+    editor: Editor<Completing<'p, 's>, FileHistory>,
     history: Option<PathBuf>,
     name: String,
 }
 
-impl<'p, 's, 'm> Prompt<'p, 's, 'm> {
+impl<'p, 's> Prompt<'p, 's> {
     pub fn new(
-        session: &'p RefCell<Session<'s, 'm>>,
+        session: &'p RefCell<Session<'s>>,
         store: &Path,
         history: Option<PathBuf>,
     ) -> Outcome<Self> {
@@ -108,37 +108,35 @@ fn failed(error: ReadlineError) -> Failure {
 }
 
 /// Completes the commands' names, keys, and files behind SNAP.
-struct Completing<'p, 's, 'm> {
-    session: &'p RefCell<Session<'s, 'm>>,
+struct Completing<'p, 's> {
+    session: &'p RefCell<Session<'s>>,
     files: FilenameCompleter,
 }
 
-impl Completing<'_, '_, '_> {
+impl Completing<'_, '_> {
     fn keys(&self, prefix: &[u8]) -> Vec<Pair> {
         // Never while a command runs, but nothing to fail for.
         let Ok(session) = self.session.try_borrow() else {
             return Vec::new();
         };
         let store = session.store();
-        let mut buffer = vec![0; store.key_max().max(1)];
-        let mut slots = store.scan_slots();
-        let mut scan = store.scan_in(prefix, &mut slots);
-        let mut keys = Vec::new();
+        if !store.completes() {
+            return Vec::new();
+        }
         // What is damaged is not shown.
-        while keys.len() < SHOWN_MAX
-            && let Ok(Some(entry)) = scan.next(&mut buffer)
-        {
-            let text = typed(entry.key);
-            keys.push(Pair {
+        let keys = store.first(prefix, SHOWN_MAX).into_iter();
+        keys.map(|key| {
+            let text = typed(&key);
+            Pair {
                 display: text.clone(),
                 replacement: text,
-            });
-        }
-        keys
+            }
+        })
+        .collect()
     }
 }
 
-impl Completer for Completing<'_, '_, '_> {
+impl Completer for Completing<'_, '_> {
     type Candidate = Pair;
 
     fn complete(
@@ -173,12 +171,12 @@ impl Completer for Completing<'_, '_, '_> {
     }
 }
 
-impl Hinter for Completing<'_, '_, '_> {
+impl Hinter for Completing<'_, '_> {
     type Hint = String;
 }
 
-impl Highlighter for Completing<'_, '_, '_> {}
+impl Highlighter for Completing<'_, '_> {}
 
-impl Validator for Completing<'_, '_, '_> {}
+impl Validator for Completing<'_, '_> {}
 
-impl Helper for Completing<'_, '_, '_> {}
+impl Helper for Completing<'_, '_> {}

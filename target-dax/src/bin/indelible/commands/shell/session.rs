@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-use indelible_dax::HostStore;
-use indelible_dax::host::StoreError;
+use indelible_dax::SharedError;
 use indelible_dax::indelible::Error;
 
+use super::super::keys::{Change, Keys, is_absent};
 use super::super::{backup, bench, count};
 use super::line::{HELP, Line};
 use crate::failure::{Code, Failure, Outcome};
@@ -17,16 +17,16 @@ use crate::text::{bytes, escaped};
 const BENCH_VALUE: [u8; 100] = [b'v'; 100];
 
 /// A store and the changes that are not committed yet.
-pub struct Session<'s, 'm> {
-    store: &'s mut HostStore<'m>,
+pub struct Session<'s> {
+    store: &'s mut dyn Keys,
     /// Changes that make a transaction.
     batch: u64,
     /// Changes in the one that is open.
     open: u64,
 }
 
-impl<'s, 'm> Session<'s, 'm> {
-    pub fn new(store: &'s mut HostStore<'m>) -> Self {
+impl<'s> Session<'s> {
+    pub fn new(store: &'s mut dyn Keys) -> Self {
         Self {
             store,
             batch: 1,
@@ -34,7 +34,7 @@ impl<'s, 'm> Session<'s, 'm> {
         }
     }
 
-    pub fn store(&self) -> &HostStore<'m> {
+    pub fn store(&self) -> &dyn Keys {
         self.store
     }
 
@@ -54,15 +54,15 @@ impl<'s, 'm> Session<'s, 'm> {
 
     fn answer(&mut self, line: Line) -> Outcome<String> {
         match line {
-            Line::Put(key, value) => self.change(&key, |store| store.tentatively_put(&key, &value)),
-            Line::Del(key) => self.change(&key, |store| store.tentatively_delete(&key)),
+            Line::Put(key, value) => self.change(&key, Change::Put(&key, &value)),
+            Line::Del(key) => self.change(&key, Change::Delete(&key)),
             Line::Get(key) => match self.store.get(&key) {
                 Ok(Some(value)) => Ok(escaped(&value)),
-                // No key is empty, or too long to be there.
-                Ok(None) | Err(Error::KeyTooLong { .. }) => Err(about(&key, Error::NotFound)),
+                Ok(None) => Err(not_found(&key)),
+                Err(error) if is_absent(&error) => Err(not_found(&key)),
                 Err(error) => Err(about(&key, error)),
             },
-            Line::Size => Ok(self.size()),
+            Line::Size => self.size(),
             Line::Snap(path) => self.snap(&path),
             Line::Flush => {
                 let open = self.open;
@@ -92,8 +92,7 @@ impl<'s, 'm> Session<'s, 'm> {
             return Ok(());
         }
         self.store.commit().map_err(|error| {
-            // The first error counts.
-            let _ = self.store.abort();
+            self.store.abort();
             let failure = Failure::from(error);
             match open {
                 1 => failure,
@@ -102,23 +101,20 @@ impl<'s, 'm> Session<'s, 'm> {
         })
     }
 
-    fn change(
-        &mut self,
-        key: &[u8],
-        stage: impl Fn(&mut HostStore<'m>) -> Result<(), StoreError>,
-    ) -> Outcome<String> {
-        let mut staged = stage(self.store);
+    fn change(&mut self, key: &[u8], change: Change<'_>) -> Outcome<String> {
+        let mut staged = self.store.stage(change);
         if self.open > 0
-            && let Err(Error::TransactionTooLarge { .. } | Error::Full { .. }) = staged
+            && let Err(error) = &staged
+            && let Some(Error::TransactionTooLarge { .. } | Error::Full { .. }) = error.store()
         {
             // There may be room in a transaction of its own.
             self.commit()?;
-            staged = stage(self.store);
+            staged = self.store.stage(change);
         }
         if let Err(error) = staged {
             if self.open == 0 {
                 // Nothing is in it.
-                let _ = self.store.abort();
+                self.store.abort();
             }
             return Err(about(key, error));
         }
@@ -131,11 +127,11 @@ impl<'s, 'm> Session<'s, 'm> {
         Ok(format!("OK ({} of {}, not durable)", self.open, self.batch))
     }
 
-    fn size(&self) -> String {
-        let stats = self.store.stats();
-        let keys = count(self.store.len(), "key", "keys");
-        let (live, capacity) = (bytes(stats.live_bytes), bytes(stats.kv_capacity));
-        format!("{keys}, {live} of {capacity}")
+    fn size(&self) -> Outcome<String> {
+        let room = self.store.room()?;
+        let keys = count(room.keys, "key", "keys");
+        let (live, capacity) = (bytes(room.live), bytes(room.capacity));
+        Ok(format!("{keys}, {live} of {capacity}"))
     }
 
     fn snap(&mut self, path: &Path) -> Outcome<String> {
@@ -152,8 +148,7 @@ impl<'s, 'm> Session<'s, 'm> {
         bench::refuse_old_keys(self.store)?;
         let measured = self.measure(keys);
         if measured.is_err() {
-            // The first error counts.
-            let _ = self.store.abort();
+            self.store.abort();
         }
         // The keys go even where measuring them failed.
         let removed = bench::remove(self.store);
@@ -164,8 +159,8 @@ impl<'s, 'm> Session<'s, 'm> {
     fn measure(&mut self, keys: u64) -> Outcome<String> {
         let start = Instant::now();
         for number in 0..keys {
-            self.store
-                .tentatively_put(&bench::key(number), &BENCH_VALUE)?;
+            let key = bench::key(number);
+            self.store.stage(Change::Put(&key, &BENCH_VALUE))?;
             if (number + 1) % self.batch == 0 {
                 self.store.commit()?;
             }
@@ -189,11 +184,13 @@ impl<'s, 'm> Session<'s, 'm> {
     }
 }
 
-fn about(key: &[u8], error: StoreError) -> Failure {
-    match error {
-        Error::NotFound => {
-            Failure::new(Code::NotFound, format_args!("{}: not found", escaped(key)))
-        }
-        error => Failure::from(error).about(escaped(key)),
+fn about(key: &[u8], error: SharedError) -> Failure {
+    match error.store() {
+        Some(Error::NotFound) => not_found(key),
+        _ => Failure::from(error).about(escaped(key)),
     }
+}
+
+fn not_found(key: &[u8]) -> Failure {
+    Failure::new(Code::NotFound, format_args!("{}: not found", escaped(key)))
 }
