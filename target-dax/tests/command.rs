@@ -466,6 +466,28 @@ fn a_full_store_is_code_6_loses_nothing_and_still_deletes() {
 }
 
 #[test]
+fn a_key_whose_record_is_destroyed_can_be_put_anew() {
+    let bench = Bench::with_store("1M", &[]);
+    for key in ["before", "fragile", "behind"] {
+        bench.run(["put", "s", key, "old value"]).prints("");
+    }
+    let mut image = fs::read(bench.path("s")).unwrap();
+    let key = image.windows(7).position(|bytes| bytes == b"fragile");
+    let key = key.unwrap();
+    image[key - 16..key + 12].fill(0xA5);
+    fs::write(bench.path("s"), &image).unwrap();
+    let doubtful = "may hide a newer version of this key";
+    bench.run(["get", "s", "fragile"]).fails(DAMAGED, doubtful);
+    bench.run(["put", "s", "fragile", "new"]).succeeds();
+    assert_eq!(bench.run(["get", "s", "fragile"]).succeeds(), b"new");
+    assert_eq!(
+        bench.run(["get", "s", "before"]).0.status.code(),
+        Some(DAMAGED)
+    );
+    assert_eq!(bench.run(["get", "s", "behind"]).succeeds(), b"old value");
+}
+
+#[test]
 fn what_is_no_store_is_code_3_and_says_why() {
     let bench = Bench::new();
     let (no_file, no_folder) = match cfg!(windows) {

@@ -22,11 +22,20 @@ pub fn put(args: Put) -> Outcome {
         Some(value) => argument(value, args.hex)?,
         None => standard_input()?,
     };
-    changing(&args.store, |store| {
-        store
-            .put(&key, &value)
-            .map_err(|error| Failure::from(error).about(args.store.display()))
-    })
+    let put = || {
+        changing(&args.store, |store| {
+            store
+                .put(&key, &value)
+                .map_err(|error| Failure::from(error).about(args.store.display()))
+        })
+    };
+    match put() {
+        // Where the index was loaded, this is what found the damage. The close
+        // saved none then, so the next start looks at everything and knows what
+        // may be replaced.
+        Err(failure) if failure.code == Code::Damage => put(),
+        done => done,
+    }
 }
 
 /// All of standard input.
