@@ -3,7 +3,8 @@
 mod common;
 
 use std::fs;
-use std::process::Stdio;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Stdio};
 
 use common::*;
 
@@ -553,11 +554,9 @@ fn a_truncated_store_is_refused_with_both_sizes() {
     bench.run(["get", "s", "k"]).prints("v");
 }
 
-#[test]
-fn two_processes_never_open_one_store() {
-    let bench = Bench::with_store("1M", &[]);
-    bench.run(["put", "s", "k", "v"]).prints("");
-    // Holds the store open until its input ends.
+/// A process that has done a transaction, and has the store open until its
+/// input ends.
+fn holding(bench: &Bench, transaction: &str) -> (Child, ChildStdin) {
     let mut holder = bench
         .command(["batch", "s", "--ack"])
         .stdin(Stdio::piped())
@@ -565,9 +564,18 @@ fn two_processes_never_open_one_store() {
         .spawn()
         .unwrap();
     let mut input = holder.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, b"put held 1\n\n").unwrap();
-    let mut ack = [0; 2];
-    std::io::Read::read_exact(&mut holder.stdout.take().unwrap(), &mut ack).unwrap();
+    writeln!(input, "{transaction}\n").unwrap();
+    let mut acknowledged = [0; 2];
+    let mut output = holder.stdout.take().unwrap();
+    output.read_exact(&mut acknowledged).unwrap();
+    (holder, input)
+}
+
+#[test]
+fn two_processes_never_open_one_store() {
+    let bench = Bench::with_store("1M", &[]);
+    bench.run(["put", "s", "k", "v"]).prints("");
+    let (mut holder, input) = holding(&bench, "put held 1");
     for args in [
         &["get", "s", "k"][..],
         &["put", "s", "k", "w"],
@@ -592,15 +600,7 @@ fn commands_that_read_never_modify_the_file() {
         .run(["log", "append", "s", "0", "entry"])
         .prints("0\n");
     // As a crash leaves it: never closed.
-    let mut holder = bench
-        .command(["batch", "s", "--ack"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = holder.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, b"put k2 v2\n\n").unwrap();
-    std::io::Read::read_exact(&mut holder.stdout.take().unwrap(), &mut [0; 2]).unwrap();
+    let (mut holder, _input) = holding(&bench, "put k2 v2");
     holder.kill().unwrap();
     holder.wait().unwrap();
     let before = fs::read(bench.path("s")).unwrap();
@@ -882,15 +882,7 @@ fn a_store_in_shards_is_read_and_changed_as_one() {
         .run(["get", "s", "key 01"])
         .fails(NOT_FOUND, "not found");
 
-    let mut holder = bench
-        .command(["batch", "s", "--ack"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = holder.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, b"put held 1\n\n").unwrap();
-    std::io::Read::read_exact(&mut holder.stdout.take().unwrap(), &mut [0; 2]).unwrap();
+    let (mut holder, input) = holding(&bench, "put held 1");
     for args in [&["get", "s", "b"][..], &["put", "s", "b", "3"]] {
         bench.run(args).fails(
             CANNOT_OPEN,
