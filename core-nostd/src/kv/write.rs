@@ -21,9 +21,16 @@ enum Policy {
 impl<M: Medium, I: Index> Store<'_, M, I> {
     /// Sets a key to a value, durably and atomically on return. One flush.
     ///
+    /// Damage that the start found is no obstacle: a newer version is beyond
+    /// doubt. But where the index points at a record that could be this key's and
+    /// cannot be read any more, it cannot tell which one to replace: that is
+    /// [`Error::Doubtful`], here as in every change and read, until the store is
+    /// closed and started again, which then leaves no such entry.
+    ///
     /// # Errors
     /// [`Error::Full`], [`Error::IndexFull`], [`Error::KeyTooLong`],
-    /// [`Error::ValueTooLong`], [`Error::TransactionOpen`], or the medium's.
+    /// [`Error::ValueTooLong`], [`Error::TransactionOpen`], [`Error::Doubtful`], or
+    /// the medium's.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error<M::Error>> {
         let staged = self.stage_put(key, value, Policy::Any, true);
         self.alone(staged)
