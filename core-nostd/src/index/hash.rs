@@ -2,7 +2,9 @@
 
 use core::cmp::Ordering;
 
-use super::{Admit, Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
+use super::loading::Words;
+use super::packed::{pack, unpack};
+use super::{Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
 
 /// One step of displacement; bits 56..64 hold the displacement plus one, so
 /// that an empty slot (0) orders below every used one.
@@ -64,9 +66,17 @@ impl<'a> HashIndex<'a> {
     /// `u32::MAX` are left unused. Costs a write of every slot.
     #[must_use]
     pub fn new(slots: &'a mut [u64]) -> Self {
+        slots.fill(0);
+        Self::in_zeros(slots)
+    }
+
+    /// An empty index over `slots` that are all zero, as new memory of a system
+    /// is, which it does not touch. What else is in them it would take for
+    /// entries.
+    #[must_use]
+    pub fn in_zeros(slots: &'a mut [u64]) -> Self {
         let most = slots.len().min(u32::MAX as usize);
         let slots = slots.get_mut(..most).unwrap_or_default();
-        slots.fill(0);
         Self { slots, len: 0 }
     }
 
@@ -234,9 +244,8 @@ impl<'a> HashIndex<'a> {
 /// `points_at` and `remove` never. `next` and `prev` walk the slots in hash order, over
 /// 1.2 slots an entry in a full table and over the whole of an empty one.
 ///
-/// Saved are the number of slots, then the slots, but in place of a run of
-/// empty ones their number: only a table of as many slots can be loaded from
-/// them, for the hashes are not kept.
+/// Saved are the number of slots, then the slots (see `packed`): only a table of
+/// as many slots can be loaded from them, for the hashes are not kept.
 impl Index for HashIndex<'_> {
     const ORDERED: bool = false;
     const FORM: u32 = 1;
@@ -253,8 +262,11 @@ impl Index for HashIndex<'_> {
         (slots / 20).wrapping_mul(17).wrapping_add(rest)
     }
 
+    /// Costs a write of every slot, unless none is used.
     fn clear(&mut self) {
-        self.slots.fill(0);
+        if self.len > 0 {
+            self.slots.fill(0);
+        }
         self.len = 0;
     }
 
@@ -360,69 +372,47 @@ impl Index for HashIndex<'_> {
 
     fn save<E>(&self, word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
         word(self.slots.len() as u64)?;
-        // A used slot's highest byte is its displacement plus one: never zero.
-        let mut empty = 0u64;
-        for &slot in self.slots.iter() {
-            if slot == 0 {
-                empty = empty.wrapping_add(1);
-                continue;
-            }
-            if empty > 0 {
-                word(empty)?;
-            }
-            empty = 0;
-            word(slot)?;
-        }
-        Ok(())
+        pack(self.slots, word)
     }
 
     fn load<E>(
         &mut self,
         count: u64,
-        admit: &mut dyn FnMut(Loc, bool) -> Admit,
-        word: &mut dyn FnMut() -> Result<u64, E>,
+        end: Loc,
+        read: &mut dyn FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<bool, E> {
-        self.clear();
-        if count == 0 || word()? != self.slots.len() as u64 {
+        let blank = self.len == 0;
+        // Until it is known, so that it is cleared.
+        self.len = usize::MAX;
+        let mut words = Words::new(count, read);
+        let slots = words.show(1)?.first().map(|word| u64::from_le_bytes(*word));
+        words.take(1);
+        if slots != Some(self.slots.len() as u64) {
             return Ok(false);
         }
-        let mut at = 0usize;
-        for _ in 1..count {
-            let slot = word()?;
-            if slot < STEP {
-                // As many empty ones.
-                at = at.saturating_add(usize::try_from(slot).unwrap_or(usize::MAX));
-                continue;
-            }
-            let Some(place) = self.slots.get_mut(at) else {
-                return Ok(false);
-            };
-            *place = slot;
-            match admit(Loc(slot & LOC_MAX), slot & PRIMARY != 0) {
-                Admit::Take => {}
-                Admit::Drop => {
-                    // No record starts at the end of the largest medium.
-                    *place |= LOC_MAX;
-                }
-                Admit::Refuse => return Ok(false),
-            }
-            self.len = self.len.wrapping_add(1);
-            at = at.wrapping_add(1);
+        let Some(len) = unpack(self.slots, blank, end, &mut words)? else {
+            return Ok(false);
+        };
+        if len > self.capacity() {
+            return Ok(false);
         }
-        Ok(self.len <= self.capacity())
+        self.len = len;
+        Ok(true)
     }
 
-    fn leave_out(&mut self) {
+    fn leave_out(&mut self, gone: &mut dyn FnMut(Loc, bool) -> bool) -> bool {
         let mut at = 0;
         while at < self.slots.len() {
-            let slot = self.slot(at);
-            if slot != 0 && slot & LOC_MAX == LOC_MAX {
+            let (loc, primary) = self.entry(at);
+            let used = self.slot(at) != 0;
+            if used && gone(loc, primary) {
                 // The one behind may have come here.
                 self.take(at);
             } else {
                 at = at.wrapping_add(1);
             }
         }
+        true
     }
 }
 
@@ -528,15 +518,16 @@ mod tests {
     }
 
     fn load(index: &mut HashIndex<'_>, words: &[u64], end: u64) -> bool {
-        let mut next = words.iter().copied();
-        let mut word = || next.next().ok_or(());
-        let mut admit = |loc: Loc, _| match loc.0 < end {
-            true => Admit::Take,
-            false => Admit::Refuse,
+        let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut rest = &bytes[..];
+        let mut read = |into: &mut [u8]| {
+            let (now, later) = rest.split_at_checked(into.len()).ok_or(())?;
+            into.copy_from_slice(now);
+            rest = later;
+            Ok::<_, ()>(())
         };
-        index
-            .load(words.len() as u64, &mut admit, &mut word)
-            .unwrap()
+        let loaded = index.load(words.len() as u64, Loc(end), &mut read);
+        loaded.unwrap() && rest.is_empty()
     }
 
     #[test]
@@ -548,7 +539,8 @@ mod tests {
             assert_eq!(added, Ok(Ok(None)));
         }
         let saved = words(&index);
-        assert!(saved.len() <= 301);
+        // The slots, five blocks, and the entries.
+        assert_eq!(saved.len(), 1 + 5 + 200);
         let mut other = vec![7; 300];
         let mut other = HashIndex::new(&mut other);
         assert!(load(&mut other, &saved, 600));
@@ -559,6 +551,64 @@ mod tests {
         assert!(!load(&mut HashIndex::new(&mut larger), &saved, 600));
         let mut none = HashIndex::new(&mut []);
         assert!(load(&mut none, &[0], 600) && !load(&mut none, &[0, STEP], 600));
+    }
+
+    #[test]
+    fn loads_into_any_memory_and_takes_little_for_few() {
+        for used in [0, 1, 5, 40] {
+            let mut memory = vec![0; 10_000];
+            let mut index = HashIndex::new(&mut memory);
+            for key in 0..used {
+                let added = index.insert(&probe(key, 32), Loc(key), &mut absent);
+                assert_eq!(added, Ok(Ok(None)));
+            }
+            let saved = words(&index);
+            assert!(saved.len() <= 3 + 4 * used as usize, "{}", saved.len());
+            let mut other = vec![0; 10_000];
+            let mut other = HashIndex::in_zeros(&mut other);
+            for _ in 0..2 {
+                assert!(load(&mut other, &saved, 600));
+                assert_eq!((other.len(), &other.slots), (used as usize, &index.slots));
+                // Of what did not load nothing is left.
+                assert!(!load(&mut other, &saved[..saved.len() - 1], 600));
+                assert!(load(&mut other, &saved, 600));
+                assert_eq!((other.len(), &other.slots), (used as usize, &index.slots));
+                assert!(!load(&mut other, &[9], 600));
+                other.clear();
+                assert!(other.slots.iter().all(|slot| *slot == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_table_is_not_loaded() {
+        let mut memory = vec![0; 70];
+        let mut index = HashIndex::new(&mut memory);
+        let entry = STEP | 5;
+        assert!(load(
+            &mut index,
+            &[70, 0b11, entry, entry, 0b100000, entry],
+            6
+        ));
+        assert_eq!(
+            (index.len(), index.slot(1), index.slot(69)),
+            (3, entry, entry)
+        );
+        assert!(load(&mut index, &[70, 0, 2], 6));
+        for (forged, why) in [
+            (&[70, 0b11, entry, entry][..], "a block is missing"),
+            (&[70, 0b11, entry, entry, 0b10, entry, 0], "a word too many"),
+            (&[70, 0b11, entry, 5, 0, 1], "a used slot that is not"),
+            (&[70, 0b11, entry, entry + 1, 0, 1], "a location too far"),
+            (&[70, 0, 1, 0b1000000, entry], "a slot behind the last"),
+            (&[70, 0, 0, 0, 1, 0, 1], "no blocks"),
+            (&[70, 0], "half a run"),
+            (&[70, 0b11, entry], "half a block"),
+        ] {
+            assert!(!load(&mut index, forged, 6), "{why}");
+        }
+        let all = [&[70, u64::MAX][..], &[entry; 64], &[0b111111], &[entry; 6]].concat();
+        assert!(!load(&mut index, &all, 6), "too many");
     }
 
     #[test]
@@ -574,16 +624,9 @@ mod tests {
             }
             let saved = words(&index);
             for part in 1..6 {
-                let mut next = saved.iter().copied();
-                let mut word = || next.next().ok_or(());
                 let kept = |key: u64| key % part != 0;
-                let mut admit = |loc: Loc, _| match kept(loc.0 / 3) {
-                    true => Admit::Take,
-                    false => Admit::Drop,
-                };
-                let loaded = index.load(saved.len() as u64, &mut admit, &mut word);
-                assert_eq!(loaded, Ok(true));
-                index.leave_out();
+                assert!(load(&mut index, &saved, LOC_MAX));
+                assert!(index.leave_out(&mut |loc, _| !kept(loc.0 / 3)));
                 check(&index);
                 for key in 0..keys {
                     let mut is = |loc: Loc| Ok::<_, ()>(loc.0.cmp(&(key * 3)));
@@ -598,23 +641,31 @@ mod tests {
     fn loads_any_words_without_harm() {
         let _seed = Seed(11);
         let mut rng = Rng(11);
+        let mut loaded = 0;
         for _ in 0..2000 {
             let mut memory = vec![0; 40];
             let mut index = HashIndex::new(&mut memory);
-            let mut forged = vec![40];
-            for _ in 0..rng.below(60) {
-                let word = rng.next();
-                forged.push(if rng.below(4) == 0 { word & 7 } else { word });
+            let used = rng.next() >> 24 & rng.next() >> rng.below(30);
+            let mut forged = vec![40, used];
+            forged.extend((0..used.count_ones()).map(|_| rng.next() | STEP));
+            let at = rng.below(forged.len());
+            match rng.below(8) {
+                0 => forged[at] = rng.next(),
+                1 => forged[at] ^= 1 << rng.below(64),
+                _ => {}
             }
             if load(&mut index, &forged, LOC_MAX + 1) {
+                loaded += 1;
                 for key in 0..40 {
                     let (probe, to) = (probe(key, 32), Loc(key));
                     let _ = index.insert(&probe, to, &mut absent).unwrap();
                     let _ = index.find(&probe, &mut absent);
                     let _ = index.remove(&probe, to, &mut never);
                 }
+                index.leave_out(&mut |loc, _| loc.0 % 2 == 0);
             }
         }
+        assert!(loaded > 500, "{loaded}");
     }
 
     fn model(seed: u64, slots: usize, bits: u32, ops: usize) {

@@ -46,18 +46,6 @@ pub struct Cursor {
     pub slot: u32,
 }
 
-/// What becomes of an entry that was saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Admit {
-    /// It is in the index.
-    Take,
-    /// It is left out, by [`Index::leave_out`].
-    Drop,
-    /// It cannot have been saved, so nothing is loaded.
-    Refuse,
-}
-
 /// An index over record locations.
 ///
 /// `compare(loc)` says how the record *at `loc`* orders against the entry
@@ -187,33 +175,37 @@ pub trait Index {
         Ok(())
     }
 
-    /// Becomes the index that was saved, from its `count` words, as `word`
-    /// hands them out. `admit` is asked once for each entry, its location and
-    /// whether it is primary. `false` where they are not what this index, with
-    /// the memory that it was lent, could have saved, or where one is refused;
-    /// it then holds anything, until it is cleared. An ordered index refuses
-    /// where an entry is to be dropped. The words may be any: they cost no more
-    /// than a pass, and no panic.
+    /// Becomes the index that was saved, from its `count` words, little-endian:
+    /// `read` fills a buffer with the next ones. All entries lie before `end`.
+    /// `false` where they are not what this index, with the memory that it was
+    /// lent, could have saved; it then holds anything, until it is cleared. The
+    /// words may be any: they cost no more than a pass, and no panic.
     ///
     /// # Errors
-    /// What `word` returned; the index then holds anything.
+    /// What `read` returned; the index then holds anything.
     fn load<E>(
         &mut self,
         count: u64,
-        admit: &mut dyn FnMut(Loc, bool) -> Admit,
-        word: &mut dyn FnMut() -> Result<u64, E>,
+        end: Loc,
+        read: &mut dyn FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let _ = (count, admit, word);
+        let _ = (count, end, read);
         Ok(false)
     }
 
-    /// Takes out what [`Index::load`] was told to drop: called behind it, once
-    /// all of its words are known to be what was saved.
-    fn leave_out(&mut self) {}
+    /// Takes out each entry, its location and whether it is primary, of which
+    /// `gone` holds: called behind [`Index::load`]. `false` where there is one and
+    /// it cannot be taken out, as in an ordered index.
+    fn leave_out(&mut self, gone: &mut dyn FnMut(Loc, bool) -> bool) -> bool {
+        let _ = gone;
+        false
+    }
 }
 
 mod hash;
+mod loading;
 mod ordered;
+mod packed;
 mod saving;
 
 pub use hash::HashIndex;

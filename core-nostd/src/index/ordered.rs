@@ -2,7 +2,8 @@
 
 use core::cmp::Ordering;
 
-use super::{Admit, Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
+use super::loading::Words;
+use super::{Cursor, Index, IndexFull, LOC_MAX, Loc, Probe};
 use crate::math::Saturate;
 
 /// Entries in a node. By measurement 16 to 48 differ little at a million
@@ -838,8 +839,8 @@ impl Index for OrderedIndex<'_> {
     fn load<E>(
         &mut self,
         count: u64,
-        admit: &mut dyn FnMut(Loc, bool) -> Admit,
-        word: &mut dyn FnMut() -> Result<u64, E>,
+        end: Loc,
+        read: &mut dyn FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<bool, E> {
         self.clear();
         let len = usize::try_from(count / 2).unwrap_or(usize::MAX);
@@ -849,11 +850,24 @@ impl Index for OrderedIndex<'_> {
         if len == 0 {
             return Ok(true);
         }
-        if !self.load_leaves(len, admit, word)? {
+        if !self.load_leaves(len, end, &mut Words::new(count, read))? {
             return Ok(false);
         }
         self.len = len;
         Ok(self.load_inner())
+    }
+
+    /// Only where there is nothing to leave out: no node may become too small.
+    fn leave_out(&mut self, gone: &mut dyn FnMut(Loc, bool) -> bool) -> bool {
+        let mut leaf = self.node(0);
+        while let Some(node) = leaf {
+            let mut entries = node.entries.iter().take(node.len());
+            if entries.any(|entry| gone(loc_of(*entry), entry.1 & PRIMARY != 0)) {
+                return false;
+            }
+            leaf = self.node(node.next);
+        }
+        true
     }
 }
 
@@ -881,8 +895,8 @@ impl OrderedIndex<'_> {
     fn load_leaves<E>(
         &mut self,
         len: usize,
-        admit: &mut dyn FnMut(Loc, bool) -> Admit,
-        word: &mut dyn FnMut() -> Result<u64, E>,
+        end: Loc,
+        words: &mut Words<'_, E>,
     ) -> Result<bool, E> {
         self.fresh = 0;
         let mut before = NONE;
@@ -891,20 +905,24 @@ impl OrderedIndex<'_> {
             let Some(id) = self.alloc() else {
                 return Ok(false);
             };
-            for place in 0..share {
-                let entry = (word()?, word()?);
-                let sound = entry.1 <= LOW
-                    && entry.0 >= last
-                    && admit(loc_of(entry), entry.1 & PRIMARY != 0) == Admit::Take;
-                let Some(node) = self.node_mut(id).filter(|_| sound) else {
-                    return Ok(false);
-                };
-                node.set(place, entry);
-                last = entry.0;
+            let Some(node) = self.node_mut(id) else {
+                return Ok(false);
+            };
+            let (pairs, _) = words.show(share.times(2))?.as_chunks::<2>();
+            if pairs.len() < share {
+                return Ok(false);
             }
-            if let Some(node) = self.node_mut(id) {
-                node.len = share as u32;
+            let mut sound = true;
+            for (place, [prefix, low]) in node.entries.iter_mut().zip(pairs).take(share) {
+                *place = (u64::from_le_bytes(*prefix), u64::from_le_bytes(*low));
+                sound &= place.1 <= LOW && place.0 >= last && loc_of(*place).0 < end.0;
+                last = place.0;
             }
+            if !sound {
+                return Ok(false);
+            }
+            words.take(share.times(2));
+            node.len = share as u32;
             if before != NONE {
                 self.link(before, id);
             }
@@ -1225,15 +1243,27 @@ mod tests {
     }
 
     fn load(index: &mut OrderedIndex<'_>, words: &[u64], end: u64) -> bool {
-        let mut next = words.iter().copied();
-        let mut word = || next.next().ok_or(());
-        let mut admit = |loc: Loc, _| match loc.0 < end {
-            true => Admit::Take,
-            false => Admit::Refuse,
+        let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut rest = &bytes[..];
+        let mut read = |into: &mut [u8]| {
+            let (now, later) = rest.split_at_checked(into.len()).ok_or(())?;
+            into.copy_from_slice(now);
+            rest = later;
+            Ok::<_, ()>(())
         };
-        index
-            .load(words.len() as u64, &mut admit, &mut word)
-            .unwrap()
+        let loaded = index.load(words.len() as u64, Loc(end), &mut read);
+        loaded.unwrap() && rest.is_empty()
+    }
+
+    #[test]
+    fn nothing_is_left_out_of_a_tree() {
+        let mut memory = vec![OrderedNode::default(); 40];
+        let mut index = OrderedIndex::new(&mut memory);
+        let forged: Vec<_> = (0..300u64).flat_map(|i| [i, i]).collect();
+        assert!(load(&mut index, &forged, 300));
+        for gone in [0, 150, 299, 300] {
+            assert_eq!(index.leave_out(&mut |loc, _| loc.0 == gone), gone == 300);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use super::{Admit, Cursor, Index, IndexFull, Loc, Probe};
+use super::{Cursor, Index, IndexFull, Loc, Probe};
 
 /// An index that [`Store::close`](crate::Store::close) writes to the medium,
 /// and the next start reads back instead of every record.
@@ -124,13 +124,13 @@ impl<I: Index> Index for Saving<I> {
     fn load<E>(
         &mut self,
         count: u64,
-        admit: &mut dyn FnMut(Loc, bool) -> Admit,
-        word: &mut dyn FnMut() -> Result<u64, E>,
+        end: Loc,
+        read: &mut dyn FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<bool, E> {
-        self.0.load(count, admit, word)
+        self.0.load(count, end, read)
     }
 
-    fn leave_out(&mut self) {
-        self.0.leave_out();
+    fn leave_out(&mut self, gone: &mut dyn FnMut(Loc, bool) -> bool) -> bool {
+        self.0.leave_out(gone)
     }
 }

@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::format::frame::{Control, Kind, Writer};
 use crate::format::header::Stream;
 use crate::format::shape::Shape;
-use crate::index::{Admit, Index, Loc};
+use crate::index::{Index, Loc};
 use crate::kv::rebuild::Anchor;
 use crate::layout::{Layout, Peek};
 use crate::ledger::group::{CLOSE, KNOWN};
@@ -105,6 +105,11 @@ fn head_len(anchored: bool) -> u64 {
 fn rows_len(segments: u32, anchored: bool) -> u64 {
     let words = if anchored { 2 } else { 1 };
     u64::from(segments).times(WORD.times(words))
+}
+
+/// Behind the last location.
+fn end(shape: &Shape) -> Loc {
+    Loc(shape.address(shape.segments, 0).over(shape.unit.into()))
 }
 
 /// A segment's row, its first word.
@@ -367,7 +372,9 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             flags: lists | dependents,
             keys: self.keys,
             tombstones: self.tombstones,
-            capacity: u64::try_from(self.index.capacity()).unwrap_or(u64::MAX),
+            // An ordered index may hold more than it has room for for certain.
+            capacity: u64::try_from(self.index.capacity().max(self.index.len()))
+                .unwrap_or(u64::MAX),
             frame_max: self.frame_max,
             segments: self.device.shape.segments,
         }
@@ -384,7 +391,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
 
 // ----------------------------------------------------------------- reading
 
-/// Reads words from segments, each byte once, and sums what it hands out.
+/// Reads bytes from segments, each once, and sums what it hands out.
 struct Source<'s, M: Medium> {
     device: &'s Device<M>,
     /// Of the segment that comes next.
@@ -394,13 +401,20 @@ struct Source<'s, M: Medium> {
     /// Bytes not read yet.
     left: u64,
     sum: u32,
-    read: [u8; CHUNK],
-    from: usize,
-    to: usize,
 }
 
 /// It cannot be read: a segment is not there any more, or the medium fails.
 pub(crate) struct Unreadable;
+
+/// What rows of segments come to.
+#[derive(Default)]
+struct Rows {
+    live: u64,
+    /// Bytes of tombstones.
+    tombstones: u64,
+    /// A segment that held records is not there any more.
+    gone: bool,
+}
 
 impl<'s, M: Medium> Source<'s, M> {
     fn new(device: &'s Device<M>, saved: &Saved) -> Self {
@@ -411,93 +425,114 @@ impl<'s, M: Medium> Source<'s, M> {
             seq: saved.seq,
             segment: 0,
             left: saved.len,
-            read: [0; CHUNK],
-            from: 0,
-            to: 0,
         }
     }
 
-    fn word(&mut self, segments: &[Segment]) -> Result<u64, Unreadable> {
-        if self.from >= self.to {
-            self.refill(segments)?;
+    /// Fills `bytes` with the next ones.
+    fn read(&mut self, segments: &[Segment], bytes: &mut [u8]) -> Result<(), Unreadable> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.at >= self.device.shape.segment_size {
+                self.enter_next(segments)?;
+            }
+            let room = u64::from(self.device.shape.segment_size.minus(self.at));
+            let count = usize::try_from(self.left.min(room)).unwrap_or(usize::MAX);
+            let (now, later) = rest.split_at_mut(count.min(rest.len()));
+            if now.is_empty() {
+                return Err(Unreadable);
+            }
+            let read = self.device.read(self.segment, self.at, now);
+            read.map_err(|_| Unreadable)?;
+            self.sum = self.device.medium.crc32c(self.sum, now);
+            self.at = self.at.plus(u32::try_from(now.len()).unwrap_or(0));
+            self.left = self.left.minus(u64::try_from(now.len()).unwrap_or(0));
+            rest = later;
         }
-        let word = u64_at(&self.read, self.from);
-        self.from = self.from.plus(8);
-        Ok(word)
+        Ok(())
     }
 
-    fn refill(&mut self, segments: &[Segment]) -> Result<(), Unreadable> {
-        let shape = self.device.shape;
-        if self.at >= shape.segment_size {
-            let wanted = |row: &Segment| row.free() && row.seq == self.seq;
-            let found = segments.iter().position(wanted).ok_or(Unreadable)?;
-            self.segment = u32::try_from(found).unwrap_or(u32::MAX);
-            self.seq = self.seq.plus(1);
-            self.at = shape.start;
-        }
-        let room = u64::from(shape.segment_size.minus(self.at));
-        let count = usize::try_from(self.left.min(room)).unwrap_or(usize::MAX);
-        let bytes = self.read.get_mut(..count.min(CHUNK)).unwrap_or_default();
-        if bytes.is_empty() {
-            return Err(Unreadable);
-        }
-        let read = self.device.read(self.segment, self.at, bytes);
-        read.map_err(|_| Unreadable)?;
-        self.sum = self.device.medium.crc32c(self.sum, bytes);
-        self.at = self.at.plus(u32::try_from(bytes.len()).unwrap_or(0));
-        self.left = self.left.minus(u64::try_from(bytes.len()).unwrap_or(0));
-        (self.from, self.to) = (0, bytes.len());
+    fn enter_next(&mut self, segments: &[Segment]) -> Result<(), Unreadable> {
+        let wanted = |row: &Segment| row.free() && row.seq == self.seq;
+        let found = segments.iter().position(wanted).ok_or(Unreadable)?;
+        self.segment = u32::try_from(found).unwrap_or(u32::MAX);
+        self.seq = self.seq.plus(1);
+        self.at = self.device.shape.start;
         Ok(())
     }
 
     fn head(&mut self, segments: &[Segment]) -> Result<Head, Unreadable> {
         let mut bytes = [0; HEAD_ANCHORED as usize];
-        let mut len = HEAD;
-        let mut at = 0usize;
-        while at < usize::try_from(len).unwrap_or(0) {
-            place(&mut bytes, at, &self.word(segments)?.to_le_bytes());
-            len = head_len(Head::decode(&bytes).anchored());
-            at = at.plus(8);
+        let (short, more) = bytes.split_at_mut(HEAD as usize);
+        self.read(segments, short)?;
+        if Head::decode(short).anchored() {
+            self.read(segments, more)?;
         }
         Ok(Head::decode(&bytes))
     }
 
-    /// Takes in what is live in each segment; returns how much in all, and how
-    /// much of it is tombstones.
-    fn rows(&mut self, head: &Head, table: &mut Table<'_>) -> Result<(u64, u64), Unreadable> {
-        let (mut all, mut tombstones) = (0u64, 0u64);
-        for number in 0..head.segments {
-            let word = self.word(table.rows)?;
-            let more = if head.anchored() {
-                self.word(table.rows)?
-            } else {
-                0
-            };
-            let Some(row) = table.row(number).filter(|row| row.records()) else {
-                continue;
-            };
-            if head.anchored() {
-                if row.seq >= head.anchor.root {
-                    // What is in it was written since.
-                    continue;
-                }
-                if more >> 32 != u64::from(row.seq) {
-                    return Err(Unreadable);
-                }
-                tombstones = tombstones.plus(more & 0xFFFF_FFFF);
-                set_tombstones(row, more);
+    /// Takes in what is live in each segment.
+    fn rows(&mut self, head: &Head, table: &mut Table<'_>) -> Result<Rows, Unreadable> {
+        let mut rows = Rows::default();
+        let mut bytes = [0; CHUNK];
+        let len = usize::try_from(rows_len(1, head.anchored())).unwrap_or(8);
+        let mut number = 0u32;
+        while number < head.segments {
+            let left = usize::try_from(head.segments.minus(number)).unwrap_or(usize::MAX);
+            let piece = bytes.get_mut(..left.times(len).min(CHUNK));
+            let piece = piece.unwrap_or_default();
+            self.read(table.rows, piece)?;
+            for row in piece.chunks_exact(len) {
+                // Zero where there is none.
+                let (word, more) = (u64_at(row, 0), u64_at(row, 8));
+                rows.take(head, table, number, (word, more))?;
+                number = number.plus(1);
             }
-            row.live = u32::try_from(word & 0xFFFF_FFFF).unwrap_or(0);
-            row.n = u32::try_from(word >> 32).unwrap_or(0);
-            all = all.plus(row.live.into());
         }
-        Ok((all, tombstones))
+        Ok(rows)
     }
 
     /// Whether all of it was read, and is what was written.
     fn sound(&self, saved: &Saved) -> bool {
-        let read = self.left == 0 && self.from >= self.to;
-        read && (self.sum == saved.sum || Mutant::LoadUnsummed.on())
+        self.left == 0 && (self.sum == saved.sum || Mutant::LoadUnsummed.on())
+    }
+}
+
+impl Rows {
+    /// Takes in what is live in a segment.
+    fn take(
+        &mut self,
+        head: &Head,
+        table: &mut Table<'_>,
+        number: u32,
+        (word, more): (u64, u64),
+    ) -> Result<(), Unreadable> {
+        let live = u32::try_from(word & 0xFFFF_FFFF).unwrap_or(0);
+        let row = table.row(number).filter(|row| row.records());
+        if !head.anchored() {
+            let Some(row) = row else {
+                return Ok(());
+            };
+            row.live = live;
+            row.n = u32::try_from(word >> 32).unwrap_or(0);
+            self.live = self.live.plus(live.into());
+            return Ok(());
+        }
+        // Behind the anchor's root stands what was written since.
+        let Some(row) = row.filter(|row| row.seq < head.anchor.root) else {
+            // None of the records that the root brought along is named yet.
+            let before = more != 0 && more >> 32 < head.anchor.root.into();
+            self.gone |= before || live > 0;
+            return Ok(());
+        };
+        if more >> 32 != u64::from(row.seq) {
+            return Err(Unreadable);
+        }
+        self.tombstones = self.tombstones.plus(more & 0xFFFF_FFFF);
+        set_tombstones(row, more);
+        row.live = live;
+        row.n = u32::try_from(word >> 32).unwrap_or(0);
+        self.live = self.live.plus(live.into());
+        Ok(())
     }
 }
 
@@ -549,32 +584,32 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
             row.live = 0;
             set_tombstones(row, 0);
         }
-        let (live, tombstones) = source.rows(&head, &mut self.table)?;
+        let taken = source.rows(&head, &mut self.table)?;
         let before = head_len(head.anchored()).plus(rows_len(head.segments, head.anchored()));
         let count = saved.len.minus(before).over(WORD);
         let rows = &*self.table.rows;
-        let mut dropped = 0u64;
-        let mut admit = |loc: Loc, primary| {
-            let (segment, _) = shape.place(loc.0.times(shape.unit.into()));
-            let row = rows.get(usize::try_from(segment).unwrap_or(usize::MAX));
-            let Some(row) = row else {
-                return Admit::Refuse;
-            };
-            let stands = row.records() && row.seq < head.anchor.root;
-            if !head.anchored() || stands || Mutant::KeepMoved.on() {
-                return Admit::Take;
-            }
-            dropped = dropped.plus(u64::from(primary));
-            Admit::Drop
-        };
-        let taken = self
+        let loaded = self
             .index
-            .load(count, &mut admit, &mut || source.word(rows))?;
-        if !taken || !source.sound(saved) {
+            .load(count, end(&shape), &mut |bytes: &mut [u8]| {
+                source.read(rows, bytes)
+            })?;
+        if !loaded || !source.sound(saved) {
             return Err(Unreadable);
         }
-        self.index.leave_out();
-        self.live = live;
+        let mut dropped = 0u64;
+        if taken.gone && !Mutant::KeepMoved.on() {
+            let mut gone = |loc: Loc, primary| {
+                let (segment, _) = shape.place(loc.0.times(shape.unit.into()));
+                let row = rows.get(usize::try_from(segment).unwrap_or(usize::MAX));
+                let stands = row.is_some_and(|row| row.records() && row.seq < head.anchor.root);
+                dropped = dropped.plus(u64::from(primary && !stands));
+                !stands
+            };
+            if !self.index.leave_out(&mut gone) {
+                return Err(Unreadable);
+            }
+        }
+        self.live = taken.live;
         self.keys = head.keys.minus(dropped);
         self.tombstones = head.tombstones;
         self.frame_max = self.frame_max.max(head.frame_max);
@@ -583,7 +618,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         if !head.anchored() {
             return Ok(None);
         }
-        self.tombstones = tombstones;
+        self.tombstones = taken.tombstones;
         self.table.keep(&shape, saved);
         Ok(Some(head.anchor))
     }

@@ -1,0 +1,104 @@
+//! The slots of a hash index as words.
+//!
+//! Sixty-four slots are a block: one word says which of them are used, a bit
+//! each from the lowest on, and those follow. A run of blocks with none is a zero
+//! and their number. They stand as they lie in the table, so loading is one pass
+//! from its one end to the other, and nothing is looked for.
+
+use super::loading::Words;
+use super::{LOC_MAX, Loc};
+use crate::math::Saturate;
+
+const BLOCK: usize = 64;
+
+/// A used slot is at least that: its highest byte is never zero.
+const USED: u64 = 1 << 56;
+
+/// Calls `word` with everything that [`unpack`] needs.
+pub(super) fn pack<E>(slots: &[u64], word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+    let mut empty = 0u64;
+    for block in slots.chunks(BLOCK) {
+        let bit = |bits: u64, slot: &u64| bits.wrapping_shl(1) | u64::from(*slot != 0);
+        let used = block.iter().rev().fold(0, bit);
+        if used == 0 {
+            empty = empty.plus(1);
+            continue;
+        }
+        pack_empty(&mut empty, word)?;
+        word(used)?;
+        for slot in block.iter().filter(|slot| **slot != 0) {
+            word(*slot)?;
+        }
+    }
+    pack_empty(&mut empty, word)
+}
+
+fn pack_empty<E>(blocks: &mut u64, word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+    if *blocks > 0 {
+        word(0)?;
+        word(*blocks)?;
+    }
+    *blocks = 0;
+    Ok(())
+}
+
+/// Fills slots, all zero already where they are `blank`; returns how many are
+/// used, `None` where the words are not a table of as many slots with all entries
+/// before `end`.
+pub(super) fn unpack<E>(
+    mut slots: &mut [u64],
+    blank: bool,
+    end: Loc,
+    words: &mut Words<'_, E>,
+) -> Result<Option<usize>, E> {
+    let mut len = 0usize;
+    while !slots.is_empty() {
+        let shown = words.show(BLOCK.plus(1))?;
+        let Some((used, rest)) = shown.split_first() else {
+            return Ok(None);
+        };
+        let used = u64::from_le_bytes(*used);
+        if used != 0 {
+            let (block, behind) = slots.split_at_mut(slots.len().min(BLOCK));
+            if !unpack_block(block, used, rest, end) {
+                return Ok(None);
+            }
+            let count = usize::try_from(used.count_ones()).unwrap_or(0);
+            len = len.plus(count);
+            words.take(count.plus(1));
+            slots = behind;
+            continue;
+        }
+        let blocks = rest.first().map_or(0, |word| u64::from_le_bytes(*word));
+        let count = usize::try_from(blocks).unwrap_or(usize::MAX).times(BLOCK);
+        let (empty, behind) = slots.split_at_mut(slots.len().min(count));
+        if empty.is_empty() {
+            return Ok(None);
+        }
+        if !blank {
+            empty.fill(0);
+        }
+        words.take(2);
+        slots = behind;
+    }
+    Ok(words.none_left().then_some(len))
+}
+
+/// Fills a block with the first words, in place by the bits of `used`; whether
+/// they can be entries before `end`.
+///
+/// Without a branch for each slot: which are used cannot be foretold.
+fn unpack_block(block: &mut [u64], mut used: u64, words: &[[u8; 8]], end: Loc) -> bool {
+    let mut next = 0usize;
+    let mut sound = true;
+    for slot in block {
+        let one = used & 1;
+        let word = words.get(next).map_or(0, |word| u64::from_le_bytes(*word));
+        *slot = word & 0u64.wrapping_sub(one);
+        sound &= *slot & LOC_MAX < end.0.max(1);
+        sound &= u64::from(*slot >= USED) == one;
+        next = next.wrapping_add(one as usize);
+        used >>= 1;
+    }
+    sound && used == 0
+}
