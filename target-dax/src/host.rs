@@ -90,13 +90,13 @@ pub trait HostIndex<'a>: Index + Sized {
 
 impl<'a> HostIndex<'a> for HashIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
-        HashIndex::new(memory.slots.lend_table(HashIndex::slots_for(entries)))
+        HashIndex::in_zeros(memory.slots.lend_zeros(HashIndex::slots_for(entries)))
     }
 }
 
 impl<'a> HostIndex<'a> for OrderedIndex<'a> {
     fn with_room(memory: &'a HostMemory, entries: usize) -> Self {
-        OrderedIndex::new(memory.nodes.lend_table(OrderedIndex::nodes_for(entries)))
+        OrderedIndex::new(memory.nodes.lend_zeros(OrderedIndex::nodes_for(entries)))
     }
 }
 

@@ -39,7 +39,8 @@ const DEPTH: usize = {
 /// an inner node the child that begins with it).
 type Entry = (u64, u64);
 
-/// Memory for an [`OrderedIndex`]: one node of the tree, 528 bytes.
+/// Memory for an [`OrderedIndex`]: one node of the tree, 528 bytes. Integers
+/// alone, so memory of zeros holds nodes too.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OrderedNode {
