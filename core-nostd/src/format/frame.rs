@@ -283,6 +283,30 @@ impl Frame {
     }
 }
 
+/// A compact item that is whole, as most frames of a rebuild are.
+#[cfg(feature = "resume")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain {
+    pub key_len: u32,
+    /// Bytes of the whole frame.
+    pub len: u32,
+}
+
+#[cfg(feature = "resume")]
+impl Plain {
+    /// The offset of the key in the segment.
+    pub(crate) fn key_at(&self, place: Place) -> u32 {
+        place.at.plus(WORD)
+    }
+
+    /// The key, of the frame's bytes.
+    pub(crate) fn key<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let len = usize::try_from(self.key_len).unwrap_or(usize::MAX);
+        let key = bytes.get(WORD as usize..(WORD as usize).plus(len));
+        key.unwrap_or_default()
+    }
+}
+
 /// What of a record need not be summed before it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -509,6 +533,21 @@ fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
     Some(frame)
 }
 
+/// The length of a compact frame with a key and a long trailer, by its first
+/// word; `None` for another.
+#[cfg(feature = "resume")]
+#[inline]
+fn keyed_len(shape: &Shape, bits: u32) -> Option<u32> {
+    const KEYED: u32 = 1 << 1 | 1 << 2 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 13;
+    let (a, b) = (bits.wrapping_shr(6) & 127, bits.wrapping_shr(13) & 2047);
+    let content = WORD.plus(a).plus(b);
+    let keyed = 1u32.wrapping_shl(bits & 15) & KEYED != 0;
+    let long = a == LONG_A && b == LONG_B;
+    // Of what has a key, the kind does not matter.
+    let compact = keyed && !long && trailer_len(shape, Kind::Put, false, content) == 8;
+    compact.then(|| content.plus(8).round_up(shape.unit))
+}
+
 /// The lengths that follow from the others.
 #[inline]
 fn complete(shape: &Shape, frame: &mut Frame) {
@@ -610,6 +649,52 @@ impl<M: Medium> Device<M> {
         frame.body_len = u32_at(&bytes, 8);
         complete(&self.shape, frame);
         Ok(true)
+    }
+
+    /// The compact item whose bytes these begin with, if its checksum holds and
+    /// no group begins with it that goes on: it is what [`Device::examine`] takes
+    /// for whole.
+    #[cfg(feature = "resume")]
+    #[inline]
+    pub(crate) fn plain(&self, place: Place, bytes: &[u8]) -> Option<Plain> {
+        // Its check is summed too.
+        let bits = u32::from_le_bytes(*bytes.first_chunk()?);
+        let (first, last) = (bits & 16 != 0, bits & 32 != 0);
+        if bits & 15 != Kind::Put.code() || first && !last {
+            return None;
+        }
+        let key_len = bits.wrapping_shr(6) & 127;
+        let len = keyed_len(&self.shape, bits)?;
+        let frame = bytes.get(..usize::try_from(len).ok()?)?;
+        let (covered, trailer) = frame.split_last_chunk::<8>()?;
+        let sum = self.medium.crc32c(self.first_sum(place), covered);
+        (sum == u32_at(trailer, 0)).then_some(Plain { key_len, len })
+    }
+
+    /// Behind the compact frames from `at` on that end no group, and begin none
+    /// but at `at`: as far as the medium lends them and their words are sound.
+    #[cfg(feature = "resume")]
+    pub(crate) fn inside_group(&self, segment: u32, from: u32, end: u32) -> u32 {
+        let mut at = from;
+        let Some(mut bytes) = self.borrow(segment, from, end.minus(from)) else {
+            return at;
+        };
+        while let Some([x, y, z, check]) = bytes.first_chunk::<4>().copied() {
+            let bits = u32::from_le_bytes([x, y, z, 0]);
+            let (first, last) = (bits & 16 != 0, bits & 32 != 0);
+            if last || first && at != from || crc8([x, y, z]) != check {
+                break;
+            }
+            let Some(len) = keyed_len(&self.shape, bits) else {
+                break;
+            };
+            let Some(rest) = bytes.get(usize::try_from(len).unwrap_or(usize::MAX)..) else {
+                break;
+            };
+            at = at.plus(len);
+            bytes = rest;
+        }
+        at
     }
 
     /// The item of a key, where the medium lends it and the checksum that is

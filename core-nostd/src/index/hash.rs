@@ -280,6 +280,12 @@ impl Index for HashIndex<'_> {
         Ok((stop == Stop::Match).then(|| self.entry(walk.at).0))
     }
 
+    /// A load that nothing waits for.
+    #[inline]
+    fn foresee(&self, probe: &Probe) {
+        core::hint::black_box(self.slot(self.walk(probe).at));
+    }
+
     fn insert<E>(
         &mut self,
         probe: &Probe,

@@ -91,6 +91,13 @@ pub trait Index {
         compare: &mut dyn FnMut(Loc) -> Result<Ordering, E>,
     ) -> Result<Option<Loc>, E>;
 
+    /// Begins to fetch the memory that a look for the entry would read first, so
+    /// that several looks need not wait for it one by one. Changes nothing, and
+    /// does nothing by default.
+    fn foresee(&self, probe: &Probe) {
+        let _ = probe;
+    }
+
     /// Points the entry at `to`, adding it where it is absent; returns where
     /// it pointed before. `Ok(Err(..))` changes nothing.
     ///

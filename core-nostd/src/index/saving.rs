@@ -60,6 +60,11 @@ impl<I: Index> Index for Saving<I> {
         self.0.find(probe, compare)
     }
 
+    #[inline]
+    fn foresee(&self, probe: &Probe) {
+        self.0.foresee(probe);
+    }
+
     fn insert<E>(
         &mut self,
         probe: &Probe,

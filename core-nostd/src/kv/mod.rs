@@ -9,6 +9,8 @@ pub(crate) mod name;
 mod read;
 pub(crate) mod rebuild;
 pub mod reclaim;
+#[cfg(feature = "resume")]
+mod replay;
 pub(crate) mod saved;
 #[cfg(feature = "resume")]
 mod saving;

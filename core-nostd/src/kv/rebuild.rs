@@ -138,12 +138,14 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let mut steps = bytes;
         while steps > 0 && !(ledger.done && cold.done) {
             steps = steps.minus(1);
-            let stream = if cold.order() <= ledger.order() {
-                &mut cold
+            let (stream, until) = if cold.order() <= ledger.order() {
+                (&mut cold, u64::MAX)
             } else {
-                &mut ledger
+                (&mut ledger, cold.order())
             };
-            self.step(stream, report, scratch)?;
+            if !self.step_plain(stream, until)? {
+                self.step(stream, report, scratch)?;
+            }
         }
         Ok(())
     }
@@ -216,6 +218,28 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let mut bytes = [0u8; 8];
         self.device.read_in(frame, frame.body_at(), &mut bytes)?;
         Ok(u64_at(&bytes, 0))
+    }
+
+    /// Takes in what can be taken in quickly of what stands next in a stream, and
+    /// comes before `until` in the ledger; whether there was any. A cold run is of
+    /// one order, and its end is no record.
+    #[cfg(feature = "resume")]
+    fn step_plain(&mut self, stream: &mut Stream, until: u64) -> Result<bool, Fault<M::Error>> {
+        let at = stream.place;
+        let begins = at.at == self.device.shape.start || stream.headless;
+        if begins || at.at < stream.skip || at.at >= stream.end {
+            return Ok(false);
+        }
+        let behind = until.minus(Shape::rank(at.seq, 0));
+        let until = u32::try_from(behind).unwrap_or(u32::MAX);
+        stream.place.at = self.take_in_plain(at, stream.end, until)?;
+        Ok(stream.place.at > at.at)
+    }
+
+    #[cfg(not(feature = "resume"))]
+    #[inline(always)]
+    fn step_plain(&mut self, _: &mut Stream, _: u64) -> Result<bool, Fault<M::Error>> {
+        Ok(false)
     }
 
     /// Takes in what stands next in a stream.
@@ -375,6 +399,10 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
         let end = stream.end;
         let newest = stream.newest;
         let mut at = first.at;
+        #[cfg(feature = "resume")]
+        {
+            at = self.device.inside_group(first.segment, at, end);
+        }
         while at < end {
             let parsed = self.device.parse(first.segment, first.seq, at, end)?;
             let frame = match parsed {

@@ -307,7 +307,7 @@ impl<M: Medium, I: Index> Store<'_, M, I> {
     }
 
     /// As [`Store::remove_live`], of a record that may be known.
-    fn remove_known(&mut self, loc: Loc, known: Option<&Frame>) {
+    pub(crate) fn remove_known(&mut self, loc: Loc, known: Option<&Frame>) {
         let place = self.table.place(&self.device, loc);
         let len = match known {
             Some(frame) if frame.place() == place => frame.len,
