@@ -307,6 +307,17 @@ impl Plain {
     }
 }
 
+/// Touches what comes some records behind: each record tells only where the next
+/// one is, so without that every one of them would be waited for.
+#[cfg(feature = "resume")]
+#[inline]
+pub(crate) fn fetch_ahead(bytes: &[u8]) {
+    const AHEAD: usize = 2048;
+    const LINE: usize = 64;
+    core::hint::black_box(bytes.get(AHEAD).copied());
+    core::hint::black_box(bytes.get(AHEAD + LINE).copied());
+}
+
 /// What of a record need not be summed before it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -693,6 +704,7 @@ impl<M: Medium> Device<M> {
             };
             at = at.plus(len);
             bytes = rest;
+            fetch_ahead(bytes);
         }
         at
     }

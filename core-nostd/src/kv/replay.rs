@@ -9,7 +9,7 @@
 use super::name::Name;
 use crate::device::Device;
 use crate::fault::{Fault, What};
-use crate::format::frame::Plain;
+use crate::format::frame::{Plain, fetch_ahead};
 use crate::index::{Index, Probe};
 use crate::math::Saturate;
 use crate::medium::Medium;
@@ -96,6 +96,7 @@ impl<M: Medium> Device<M> {
             at = at.plus(plain.len);
             let len = usize::try_from(plain.len).unwrap_or(usize::MAX);
             bytes = bytes.get(len..).unwrap_or_default();
+            fetch_ahead(bytes);
         }
         next
     }
