@@ -11,8 +11,8 @@ use crate::math::Saturate;
 
 const BLOCK: usize = 64;
 
-/// A used slot is at least that: its highest byte is never zero.
-const USED: u64 = 1 << 56;
+/// Where a slot's highest byte is, which is never zero in a used one.
+const DISPLACEMENT: u32 = 56;
 
 /// Calls `word` with everything that [`unpack`] needs.
 pub(super) fn pack<E>(slots: &[u64], word: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
@@ -89,16 +89,28 @@ pub(super) fn unpack<E>(
 ///
 /// Without a branch for each slot: which are used cannot be foretold.
 fn unpack_block(block: &mut [u64], mut used: u64, words: &[[u8; 8]], end: Loc) -> bool {
+    let count = usize::try_from(used.count_ones()).unwrap_or(0);
+    let Some(words) = words.get(..count) else {
+        return false;
+    };
     let mut next = 0usize;
-    let mut sound = true;
     for slot in block {
         let one = used & 1;
         let word = words.get(next).map_or(0, |word| u64::from_le_bytes(*word));
         *slot = word & 0u64.wrapping_sub(one);
-        sound &= *slot & LOC_MAX < end.0.max(1);
-        sound &= u64::from(*slot >= USED) == one;
         next = next.wrapping_add(one as usize);
         used >>= 1;
     }
-    sound && used == 0
+    used == 0 && can_be_entries(words, end)
+}
+
+/// Whether words can be used slots whose entries lie before `end`.
+fn can_be_entries(words: &[[u8; 8]], end: Loc) -> bool {
+    // Their differences wrap below zero, into the highest bit, where not.
+    let last = end.0.wrapping_sub(1);
+    let wraps = words.iter().fold(0, |wraps, word| {
+        let word = u64::from_le_bytes(*word);
+        wraps | last.wrapping_sub(word & LOC_MAX) | (word >> DISPLACEMENT).wrapping_sub(1)
+    });
+    wraps >> 63 == 0
 }
