@@ -100,6 +100,12 @@ pub trait HostMedium: Medium<Error = FileError> {
     /// erases.
     fn tracker(&mut self) -> &mut Tracker;
 
+    /// Reads the headers of segments once from now on, or each time again: a
+    /// start looks at each several times. Does nothing by default.
+    fn keep_heads(&mut self, keep: bool) {
+        let _ = keep;
+    }
+
     /// The first half of a flush, where it has two: see
     /// [`FileMedium::begin_flush`]. `None`, as by default, where a flush is
     /// short, or has to be one.
@@ -139,6 +145,10 @@ impl<F: RawFile> HostMedium for FileMedium<F> {
 
     fn tracker(&mut self) -> &mut Tracker {
         FileMedium::tracker(self)
+    }
+
+    fn keep_heads(&mut self, keep: bool) {
+        FileMedium::keep_heads(self, keep);
     }
 
     fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {
@@ -314,6 +324,10 @@ impl HostMedium for AnyMedium {
 
     fn tracker(&mut self) -> &mut Tracker {
         each!(self, medium => HostMedium::tracker(medium))
+    }
+
+    fn keep_heads(&mut self, keep: bool) {
+        each!(self, medium => HostMedium::keep_heads(medium, keep));
     }
 
     fn begin_flush(&mut self) -> Result<Option<Syncer>, FileError> {

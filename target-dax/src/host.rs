@@ -392,6 +392,7 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
         let mut entries = None;
         loop {
             let mut medium = medium().map_err(OpenError::File)?;
+            medium.keep_heads(true);
             let layout = Layout::read(&medium).map_err(OpenError::Store)?;
             medium.adopt(layout.geometry).map_err(OpenError::File)?;
             let mode = match medium.access() {
@@ -411,7 +412,8 @@ impl<'a, I: HostIndex<'a>, M: HostMedium> HostStore<'a, I, M> {
             };
             let index = I::with_room(memory, room);
             match Store::start(medium, index, lent, None, mode) {
-                Ok((store, report)) => {
+                Ok((mut store, report)) => {
+                    store.medium_mut().keep_heads(false);
                     return Ok(Self {
                         store,
                         memory,

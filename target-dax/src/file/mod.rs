@@ -55,6 +55,7 @@
 
 mod blanks;
 mod error;
+mod heads;
 mod lost;
 mod memory;
 mod pending;
@@ -76,6 +77,7 @@ pub(crate) use recorder::{Piece, visit_pieces};
 
 use crate::backup::Tracker;
 use blanks::Blanks;
+use heads::Heads;
 pub(crate) use lost::Lost;
 use pending::Pending;
 pub(crate) use raw::{no_room, reserve_room, sync_folder_of, write_all_at};
@@ -179,6 +181,7 @@ pub struct FileMedium<F: RawFile = OsFile> {
     flushing: bool,
     poisoned: bool,
     lost: Lost,
+    heads: Heads,
     tracker: Tracker,
 }
 
@@ -286,6 +289,7 @@ impl<F: RawFile> FileMedium<F> {
             flushing: false,
             poisoned: false,
             lost: Lost::default(),
+            heads: Heads::default(),
             tracker: Tracker::default(),
         };
         medium.adopt(geometry)?;
@@ -369,6 +373,10 @@ impl<F: RawFile> FileMedium<F> {
 
     pub(crate) fn tracker(&mut self) -> &mut Tracker {
         &mut self.tracker
+    }
+
+    pub(crate) fn keep_heads(&mut self, keep: bool) {
+        self.heads.keep(keep);
     }
 
     /// What the file may be used for.
@@ -542,7 +550,8 @@ impl<F: RawFile> Medium for FileMedium<F> {
 
     fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), FileError> {
         self.check_range(at, buf.len() as u64)?;
-        let mapped = self.raw.view().and_then(|view| {
+        let few = self.heads.serve(at, buf.len());
+        let mapped = self.raw.view().filter(|_| !few).and_then(|view| {
             let begin = usize::try_from(at).ok()?;
             view.get(begin..begin.checked_add(buf.len())?)
         });
@@ -550,7 +559,10 @@ impl<F: RawFile> Medium for FileMedium<F> {
             Some(bytes) => buf.copy_from_slice(bytes),
             None => {
                 let blank = self.geometry.blank;
-                let fetch = |at, buf: &mut [u8]| self.raw.read_at(at, buf);
+                let fetch = |at, buf: &mut [u8]| match few {
+                    true => (self.heads).read(at, buf, |at, buf| self.raw.read_few(at, buf)),
+                    false => self.raw.read_at(at, buf),
+                };
                 self.lost
                     .read(at, buf, blank, fetch)
                     .map_err(|source| FileError::io(Operation::Read, at, source))?;
@@ -572,6 +584,7 @@ impl<F: RawFile> Medium for FileMedium<F> {
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
         self.check_write(at, bytes.len() as u64, self.geometry.write_unit)?;
         self.tracker.written(at, bytes.len() as u64);
+        self.heads.forget();
         self.change(|medium| {
             if medium.geometry.order == Order::Unordered && bytes.len() >= DIRECT_MIN {
                 medium.drain()?;
@@ -588,6 +601,7 @@ impl<F: RawFile> Medium for FileMedium<F> {
     fn erase(&mut self, at: u64, len: u64) -> Result<(), FileError> {
         self.check_write(at, len, self.geometry.erase_unit)?;
         self.tracker.erasing(at, len, |at, buf| self.read(at, buf));
+        self.heads.forget();
         self.change(|medium| {
             medium.drain()?;
             match medium.geometry.order {

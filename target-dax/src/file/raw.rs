@@ -40,6 +40,14 @@ pub trait RawFile {
     /// doubt.
     fn sync_data(&mut self) -> io::Result<()>;
 
+    /// As [`RawFile::read_at`], for bytes that nothing near is read with.
+    ///
+    /// # Errors
+    /// As there.
+    fn read_few(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.read_at(at, buf)
+    }
+
     /// Makes the file `to` bytes long and `blank` from `from` on, durably, its
     /// length too. Reads and the view reach to the new end then.
     ///
@@ -312,6 +320,10 @@ impl RawFile for OsFile {
             Some(()) => Ok(()),
             None => read_exact_at(&self.file, at, buf),
         }
+    }
+
+    fn read_few(&self, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&self.file, at, buf)
     }
 
     fn view(&self) -> Option<&[u8]> {
