@@ -107,6 +107,45 @@ impl Medium for Words {
     }
 }
 
+/// The same, and it lends what it holds; nothing is written to it.
+struct Lends(Vec<u8>);
+
+impl Medium for Lends {
+    type Error = Off;
+
+    fn geometry(&self) -> Geometry {
+        Geometry {
+            capacity: self.0.len() as u64,
+            write_unit: 1,
+            erase_unit: 512,
+            blank: 0,
+            order: Order::Unordered,
+        }
+    }
+
+    fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), Off> {
+        let bytes = self.borrow(at, buf.len()).ok_or(Off)?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn borrow(&self, at: u64, len: usize) -> Option<&[u8]> {
+        self.0.get(at as usize..)?.get(..len)
+    }
+
+    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Off> {
+        Err(Off)
+    }
+
+    fn erase(&mut self, _: u64, _: u64) -> Result<(), Off> {
+        Err(Off)
+    }
+
+    fn flush(&mut self) -> Result<(), Off> {
+        Ok(())
+    }
+}
+
 struct Random(u64);
 
 impl Random {
@@ -134,7 +173,7 @@ struct Lent {
 }
 
 impl Lent {
-    fn new(medium: &Words) -> Self {
+    fn new(medium: &impl Medium<Error = Off>) -> Self {
         let layout = Layout::read(medium).unwrap();
         let saved = layout.saved_entries(medium).unwrap();
         let entries = saved.map_or(700, |saved| (saved as usize).min(2000));
@@ -148,12 +187,12 @@ impl Lent {
         }
     }
 
-    fn start<'a, I: Index>(
+    fn start<'a, M: Medium<Error = Off>, I: Index>(
         &'a mut self,
-        medium: Words,
+        medium: M,
         mode: Mode,
         index: impl FnOnce(HashIndex<'a>) -> I,
-    ) -> Result<(Store<'a, Words, I>, Report), Error<Off>> {
+    ) -> Result<(Store<'a, M, I>, Report), Error<Off>> {
         let memory = Memory {
             segments: &mut self.segments,
             logs: &mut self.logs,
@@ -181,7 +220,7 @@ struct Found {
     answers: Vec<String>,
 }
 
-fn found<I: Index>(store: &Store<'_, Words, I>, report: &Report) -> Found {
+fn found<I: Index>(store: &Store<'_, impl Medium<Error = Off>, I>, report: &Report) -> Found {
     let mut records = BTreeSet::new();
     store.inspect_live(&mut |segment, at| assert!(records.insert((segment, at))));
     let stats = store.stats();
@@ -524,4 +563,84 @@ fn flipped_bits_are_never_silent() {
     println!(
         "{flips} flips, {loaded} loaded, {refused} refused, {errors} errors, {torn} told of otherwise"
     );
+}
+
+/// All that a start finds out that looks at all records, or builds on what is
+/// saved; why not, where it fails.
+fn outcome(medium: impl Medium<Error = Off>, saving: bool) -> String {
+    let Ok(layout) = Layout::read(&medium) else {
+        return "no store".into();
+    };
+    assert!(layout.segments > 0);
+    let mut lent = Lent::new(&medium);
+    if saving {
+        let started = lent.start(medium, Mode::ReadOnly, Saving);
+        let found = started.map(|(store, report)| (found(&store, &report), report));
+        return format!("{found:?}");
+    }
+    let started = lent.start(medium, Mode::ReadOnly, |index| index);
+    let found = started.map(|(store, report)| (found(&store, &report), report));
+    format!("{found:?}")
+}
+
+/// A store in which records stand before and behind copies of older ones, at many
+/// moments.
+fn rewritten(seed: u64) -> Vec<Image> {
+    let mut random = Random(seed);
+    let mut medium = Words::of(&Image::new(24 * 4096));
+    let config = Config {
+        id: 1,
+        nonce: random.next(),
+        segment_size: Some(4096),
+        logs: &[],
+    };
+    setup(&mut medium, &config).unwrap();
+    let image = Rc::clone(&medium.0);
+    let mut lent = Lent::new(&medium);
+    let (mut store, _) = lent.start(medium, Mode::ReadWrite, Saving).unwrap();
+    let mut images = Vec::new();
+    let mut written = [0; KEYS as usize];
+    for number in 0..1400 {
+        let value = vec![random.next() as u8; 150 + random.below(200) as usize];
+        // Those that are copied next are soon written again.
+        let some = [(); 4].map(|()| random.below(KEYS) as usize);
+        let oldest = some.into_iter().min_by_key(|key| written[*key]).unwrap();
+        written[oldest] = number;
+        store.put(&name(oldest as u64), &value).unwrap();
+        if random.below(6) == 0 {
+            store.maintain(random.below(9) as u32).unwrap();
+        }
+        if number > 900 && random.below(5) == 0 {
+            images.push(image.borrow().clone());
+        }
+    }
+    images
+}
+
+fn same_where_lent(image: &Image, seed: u64, flips: &[u64]) {
+    let mut random = Random(seed);
+    for flips in flips.iter().copied() {
+        let mut image = image.clone();
+        for _ in 0..flips {
+            let at = random.below(image.now.len() as u64);
+            image.now[at as usize] ^= 1 << random.below(8);
+        }
+        for saving in [false, true] {
+            let copied = outcome(Words::of(&image), saving);
+            let lent = outcome(Lends(image.now.clone()), saving);
+            assert_eq!(lent, copied, "seed {seed}, {flips} flips");
+        }
+    }
+}
+
+/// Where the medium lends, records are taken in many at a time.
+#[test]
+fn records_are_taken_in_alike_whether_the_medium_lends_or_not() {
+    let histories = std::env::var("HISTORIES").map_or(12, |text| text.parse().unwrap());
+    for seed in 0..histories {
+        same_where_lent(&sessions(seed, 4).2, seed, &[0, 1, 1, 2, 2, 9, 40]);
+        for image in rewritten(seed) {
+            same_where_lent(&image, seed, &[0, 1]);
+        }
+    }
 }
