@@ -52,7 +52,12 @@ impl<'r, E> Words<'r, E> {
     /// Moves what is held to the front, and reads behind it.
     fn refill(&mut self) -> Result<(), E> {
         let held = self.to.minus(self.from);
-        self.held.copy_within(self.from..self.to, 0);
+        for place in 0..held {
+            let word = self.held.get(self.from.plus(place)).copied();
+            if let Some(front) = self.held.get_mut(place) {
+                *front = word.unwrap_or_default();
+            }
+        }
         let room = usize::try_from(self.left).unwrap_or(usize::MAX);
         let room = room.min(HELD.minus(held));
         (self.from, self.to) = (0, held.plus(room));

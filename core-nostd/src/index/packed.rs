@@ -59,7 +59,9 @@ pub(super) fn unpack<E>(
         };
         let used = u64::from_le_bytes(*used);
         if used != 0 {
-            let (block, behind) = slots.split_at_mut(slots.len().min(BLOCK));
+            let Some((block, behind)) = split(slots, BLOCK) else {
+                return Ok(None);
+            };
             if !unpack_block(block, used, rest, end) {
                 return Ok(None);
             }
@@ -71,10 +73,9 @@ pub(super) fn unpack<E>(
         }
         let blocks = rest.first().map_or(0, |word| u64::from_le_bytes(*word));
         let count = usize::try_from(blocks).unwrap_or(usize::MAX).times(BLOCK);
-        let (empty, behind) = slots.split_at_mut(slots.len().min(count));
-        if empty.is_empty() {
+        let Some((empty, behind)) = split(slots, count) else {
             return Ok(None);
-        }
+        };
         if !blank {
             empty.fill(0);
         }
@@ -82,6 +83,13 @@ pub(super) fn unpack<E>(
         slots = behind;
     }
     Ok(words.none_left().then_some(len))
+}
+
+/// The first `count` slots, or all where they are fewer, and the others; `None`
+/// for none.
+fn split(slots: &mut [u64], count: usize) -> Option<(&mut [u64], &mut [u64])> {
+    let count = slots.len().min(count);
+    slots.split_at_mut_checked(count).filter(|_| count > 0)
 }
 
 /// Fills a block with the first words, in place by the bits of `used`; whether

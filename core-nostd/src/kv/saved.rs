@@ -437,10 +437,9 @@ impl<'s, M: Medium> Source<'s, M> {
             }
             let room = u64::from(self.device.shape.segment_size.minus(self.at));
             let count = usize::try_from(self.left.min(room)).unwrap_or(usize::MAX);
-            let (now, later) = rest.split_at_mut(count.min(rest.len()));
-            if now.is_empty() {
-                return Err(Unreadable);
-            }
+            let count = count.min(rest.len());
+            let split = rest.split_at_mut_checked(count).filter(|_| count > 0);
+            let (now, later) = split.ok_or(Unreadable)?;
             let read = self.device.read(self.segment, self.at, now);
             read.map_err(|_| Unreadable)?;
             self.sum = self.device.medium.crc32c(self.sum, now);
@@ -481,11 +480,12 @@ impl<'s, M: Medium> Source<'s, M> {
             let piece = bytes.get_mut(..left.times(len).min(CHUNK));
             let piece = piece.unwrap_or_default();
             self.read(table.rows, piece)?;
-            for row in piece.chunks_exact(len) {
-                // Zero where there is none.
-                let (word, more) = (u64_at(row, 0), u64_at(row, 8));
-                rows.take(head, table, number, (word, more))?;
-                number = number.plus(1);
+            let mut at = 0usize;
+            while at < piece.len() {
+                // The second one counts only where it is anchored.
+                let words = (u64_at(piece, at), u64_at(piece, at.plus(8)));
+                rows.take(head, table, number, words)?;
+                (number, at) = (number.plus(1), at.plus(len));
             }
         }
         Ok(rows)
