@@ -64,7 +64,7 @@ impl Drop for Pages {
 /// Elsewhere there are none.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
-pub(super) enum Pages {}
+pub(super) struct Pages(());
 
 #[cfg(not(target_os = "linux"))]
 impl Pages {
