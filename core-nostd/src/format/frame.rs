@@ -668,8 +668,11 @@ impl<M: Medium> Device<M> {
     #[cfg(feature = "resume")]
     #[inline]
     pub(crate) fn plain(&self, place: Place, bytes: &[u8]) -> Option<Plain> {
-        // Its check is summed too.
-        let bits = u32::from_le_bytes(*bytes.first_chunk()?);
+        let [x, y, z, check] = *bytes.first_chunk()?;
+        if crc8([x, y, z]) != check {
+            return None;
+        }
+        let bits = u32::from_le_bytes([x, y, z, 0]);
         let (first, last) = (bits & 16 != 0, bits & 32 != 0);
         if bits & 15 != Kind::Put.code() || first && !last {
             return None;
