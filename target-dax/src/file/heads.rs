@@ -27,7 +27,7 @@ impl Heads {
         self.0 = keep.then(Mutex::default);
     }
 
-    /// Something is written: nothing that was read before counts.
+    /// Something reaches the file: nothing that was read before counts.
     #[inline]
     pub(super) fn forget(&mut self) {
         if let Some(kept) = &mut self.0 {

@@ -451,6 +451,7 @@ impl<F: RawFile> FileMedium<F> {
 
     fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
         self.unsynced = true;
+        self.heads.forget();
         self.blanks.written(&(at..at + bytes.len() as u64));
         self.raw
             .write_at(at, bytes)
@@ -584,7 +585,6 @@ impl<F: RawFile> Medium for FileMedium<F> {
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), FileError> {
         self.check_write(at, bytes.len() as u64, self.geometry.write_unit)?;
         self.tracker.written(at, bytes.len() as u64);
-        self.heads.forget();
         self.change(|medium| {
             if medium.geometry.order == Order::Unordered && bytes.len() >= DIRECT_MIN {
                 medium.drain()?;
@@ -601,7 +601,6 @@ impl<F: RawFile> Medium for FileMedium<F> {
     fn erase(&mut self, at: u64, len: u64) -> Result<(), FileError> {
         self.check_write(at, len, self.geometry.erase_unit)?;
         self.tracker.erasing(at, len, |at, buf| self.read(at, buf));
-        self.heads.forget();
         self.change(|medium| {
             medium.drain()?;
             match medium.geometry.order {

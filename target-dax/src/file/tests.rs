@@ -148,6 +148,37 @@ fn reads_see_what_was_written_before_and_after_the_flush() {
 }
 
 #[test]
+fn what_is_kept_of_pages_while_a_store_starts_is_never_old() {
+    for order in [Order::Unordered, Order::Ordered] {
+        let folder = folder();
+        let path = folder.path().join("file");
+        let blank = if order == Order::Ordered { 0xFF } else { 0 };
+        let geometry = Geometry {
+            order,
+            blank,
+            ..geometry(1 << 20)
+        };
+        let (mut medium, _) = recorded(&path, geometry);
+        medium.keep_heads(true);
+        let head = |medium: &FileMedium<_>| {
+            let mut buf = [0xAA; 8];
+            medium.read(8192, &mut buf).unwrap();
+            buf
+        };
+        assert_eq!(head(&medium), [blank; 8]);
+        for (fill, len) in [(7, 8), (9, DIRECT_MIN)] {
+            medium.write(8192, &vec![fill; len]).unwrap();
+            // Read before the file has it, and after.
+            assert_eq!(head(&medium), [fill; 8]);
+            medium.flush().unwrap();
+            assert_eq!(head(&medium), [fill; 8]);
+            medium.erase(8192, 4096).unwrap();
+            assert_eq!(head(&medium), [blank; 8]);
+        }
+    }
+}
+
+#[test]
 fn adjacent_writes_become_one_and_a_flush_is_one_fdatasync() {
     let folder = folder();
     let (mut medium, journal) = recorded(&folder.path().join("file"), geometry(1 << 20));
