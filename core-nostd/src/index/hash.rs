@@ -427,6 +427,7 @@ impl Index for HashIndex<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     extern crate std;
+    use super::super::words::{load, words};
     use super::*;
     use std::collections::BTreeMap;
     use std::vec::Vec;
@@ -511,29 +512,6 @@ mod tests {
         back.reverse();
         assert_eq!(all, back);
         all
-    }
-
-    fn words(index: &HashIndex<'_>) -> Vec<u64> {
-        let mut words = Vec::new();
-        let saved = index.save(&mut |word| {
-            words.push(word);
-            Ok::<(), ()>(())
-        });
-        assert_eq!(saved, Ok(()));
-        words
-    }
-
-    fn load(index: &mut HashIndex<'_>, words: &[u64], end: u64) -> bool {
-        let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut rest = &bytes[..];
-        let mut read = |into: &mut [u8]| {
-            let (now, later) = rest.split_at_checked(into.len()).ok_or(())?;
-            into.copy_from_slice(now);
-            rest = later;
-            Ok::<_, ()>(())
-        };
-        let loaded = index.load(words.len() as u64, Loc(end), &mut read);
-        loaded.unwrap() && rest.is_empty()
     }
 
     #[test]

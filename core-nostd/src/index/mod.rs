@@ -284,3 +284,36 @@ impl Index for NoIndex {
         Ok(self.first())
     }
 }
+
+/// What the tests of both indexes save and load with.
+#[cfg(test)]
+mod words {
+    extern crate std;
+
+    use super::{Index, Loc};
+    use std::vec::Vec;
+
+    pub(super) fn words(index: &impl Index) -> Vec<u64> {
+        let mut words = Vec::new();
+        let saved = index.save(&mut |word| {
+            words.push(word);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(saved, Ok(()));
+        words
+    }
+
+    pub(super) fn load(index: &mut impl Index, words: &[u64], end: u64) -> bool {
+        let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut rest = &bytes[..];
+        let mut read = |into: &mut [u8]| {
+            let (now, later) = rest.split_at_checked(into.len()).ok_or(())?;
+            into.copy_from_slice(now);
+            rest = later;
+            Ok::<_, ()>(())
+        };
+        let loaded = index.load(words.len() as u64, Loc(end), &mut read);
+        assert!(loaded.is_ok(), "more words are read than there are");
+        loaded == Ok(true) && rest.is_empty()
+    }
+}

@@ -967,6 +967,7 @@ impl OrderedIndex<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     extern crate std;
+    use super::super::words::{load, words};
     use super::*;
     use std::collections::BTreeMap;
     use std::ops::Bound;
@@ -1231,29 +1232,6 @@ mod tests {
             });
         }
         key
-    }
-
-    fn words(index: &OrderedIndex<'_>) -> Vec<u64> {
-        let mut words = Vec::new();
-        let saved = index.save(&mut |word| {
-            words.push(word);
-            Ok::<(), ()>(())
-        });
-        assert_eq!(saved, Ok(()));
-        words
-    }
-
-    fn load(index: &mut OrderedIndex<'_>, words: &[u64], end: u64) -> bool {
-        let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut rest = &bytes[..];
-        let mut read = |into: &mut [u8]| {
-            let (now, later) = rest.split_at_checked(into.len()).ok_or(())?;
-            into.copy_from_slice(now);
-            rest = later;
-            Ok::<_, ()>(())
-        };
-        let loaded = index.load(words.len() as u64, Loc(end), &mut read);
-        loaded.unwrap() && rest.is_empty()
     }
 
     #[test]
