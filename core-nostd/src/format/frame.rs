@@ -501,24 +501,37 @@ fn first_word(spec: &Spec, a: u32, b: u32) -> [u8; 4] {
     [x, y, z, crc8([x, y, z])]
 }
 
+/// Of a frame's first word: it begins a group, it ends one.
+const FIRST: u32 = 1 << 4;
+const LAST: u32 = 1 << 5;
+
+/// The bits of a frame's first word, if its check holds.
+#[inline]
+fn sound_bits(word: [u8; 4]) -> Option<u32> {
+    let [x, y, z, check] = word;
+    (crc8([x, y, z]) == check).then(|| u32::from_le_bytes([x, y, z, 0]))
+}
+
+/// What a frame's first word says of its lengths: of a compact one with a key
+/// the key's and the body's.
+#[inline]
+fn lengths(bits: u32) -> (u32, u32) {
+    (bits.wrapping_shr(6) & 127, bits.wrapping_shr(13) & 2047)
+}
+
 /// The lengths that a first word (and long header) gives.
 #[inline]
 fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
-    let [x, y, z, check] = word;
-    if crc8([x, y, z]) != check {
-        return None;
-    }
-    let bits = u32::from_le_bytes([x, y, z, 0]);
+    let bits = sound_bits(word)?;
     let kind = Kind::of(bits & 15)?;
-    let a = bits.wrapping_shr(6) & 127;
-    let b = bits.wrapping_shr(13) & 2047;
+    let (a, b) = lengths(bits);
     let mut frame = Frame {
         segment: 0,
         seq: 0,
         at: 0,
         kind,
-        first: bits & 16 != 0,
-        last: bits & 32 != 0,
+        first: bits & FIRST != 0,
+        last: bits & LAST != 0,
         a: u8::try_from(a).unwrap_or(0),
         key_len: 0,
         body_len: b,
@@ -549,10 +562,9 @@ fn parse_word(shape: &Shape, word: [u8; 4]) -> Option<Frame> {
 #[cfg(feature = "resume")]
 #[inline]
 fn keyed_len(shape: &Shape, bits: u32) -> Option<u32> {
-    const KEYED: u32 = 1 << 1 | 1 << 2 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 13;
-    let (a, b) = (bits.wrapping_shr(6) & 127, bits.wrapping_shr(13) & 2047);
+    let (a, b) = lengths(bits);
     let content = WORD.plus(a).plus(b);
-    let keyed = 1u32.wrapping_shl(bits & 15) & KEYED != 0;
+    let keyed = Kind::of(bits & 15).is_some_and(Kind::keyed);
     let long = a == LONG_A && b == LONG_B;
     // Of what has a key, the kind does not matter.
     let compact = keyed && !long && trailer_len(shape, Kind::Put, false, content) == 8;
@@ -668,16 +680,12 @@ impl<M: Medium> Device<M> {
     #[cfg(feature = "resume")]
     #[inline]
     pub(crate) fn plain(&self, place: Place, bytes: &[u8]) -> Option<Plain> {
-        let [x, y, z, check] = *bytes.first_chunk()?;
-        if crc8([x, y, z]) != check {
+        let bits = sound_bits(*bytes.first_chunk()?)?;
+        let goes_on = bits & (FIRST | LAST) == FIRST;
+        if bits & 15 != Kind::Put.code() || goes_on {
             return None;
         }
-        let bits = u32::from_le_bytes([x, y, z, 0]);
-        let (first, last) = (bits & 16 != 0, bits & 32 != 0);
-        if bits & 15 != Kind::Put.code() || first && !last {
-            return None;
-        }
-        let key_len = bits.wrapping_shr(6) & 127;
+        let (key_len, _) = lengths(bits);
         let len = keyed_len(&self.shape, bits)?;
         let frame = bytes.get(..usize::try_from(len).ok()?)?;
         let (covered, trailer) = frame.split_last_chunk::<8>()?;
@@ -693,10 +701,8 @@ impl<M: Medium> Device<M> {
         let Some(mut bytes) = self.borrow(segment, from, end.minus(from)) else {
             return at;
         };
-        while let Some([x, y, z, check]) = bytes.first_chunk::<4>().copied() {
-            let bits = u32::from_le_bytes([x, y, z, 0]);
-            let (first, last) = (bits & 16 != 0, bits & 32 != 0);
-            if last || first && at != from || crc8([x, y, z]) != check {
+        while let Some(bits) = bytes.first_chunk().and_then(|word| sound_bits(*word)) {
+            if bits & LAST != 0 || bits & FIRST != 0 && at != from {
                 break;
             }
             let Some(len) = keyed_len(&self.shape, bits) else {

@@ -161,17 +161,13 @@ impl<'q> Lead<'q> {
     /// that pays, waits a moment for those who committed just now.
     pub(super) fn take_along(&mut self) -> Along {
         let mut state = whatever(self.queue.state.lock());
-        let (mut count, leads) = state.batches();
+        let (mut count, mut leads) = state.batches();
         if !leads && state.gathering.begin(count, self.queue.flush_time()) {
-            while state.gathering.lacks(count) {
+            while !leads && state.gathering.lacks(count) {
                 drop(state);
                 pause();
                 state = whatever(self.queue.state.lock());
-                let leads;
                 (count, leads) = state.batches();
-                if leads {
-                    break;
-                }
             }
             state.gathering.end(count);
         }

@@ -186,7 +186,7 @@ impl<I: HostIndex<'static>> ShardedStore<I> {
 }
 
 /// How many shards the id of one says there are.
-pub(super) fn count_of(id: u128) -> usize {
+fn count_of(id: u128) -> usize {
     let [.., a, b, _, _] = id.to_le_bytes();
     usize::from(u16::from_le_bytes([a, b])) + 1
 }
@@ -211,18 +211,32 @@ pub fn part_of(path: impl AsRef<Path>, id: u128) -> Option<(usize, usize)> {
     (named && shard < count).then_some((shard, count))
 }
 
-/// Whether the ids are those of all shards of one store, in order.
-pub(super) fn check_ids(ids: impl ExactSizeIterator<Item = u128>) -> Result<(), ShardedOpenError> {
-    let count = ids.len();
+/// Opens as many shards as the first one says there are, which have to be all
+/// those of one store, in order.
+pub(super) fn open_all<S>(
+    mut open: impl FnMut(usize) -> Result<S, OpenError>,
+    id_of: impl Fn(&S) -> u128,
+) -> Result<Vec<S>, ShardedOpenError> {
+    let mut shards: Vec<S> = Vec::new();
+    let mut count = 1;
+    while shards.len() < count {
+        let shard = shards.len();
+        let opened = open(shard).map_err(|error| ShardedOpenError::Shard(shard, error))?;
+        if shard == 0 {
+            count = count_of(id_of(&opened));
+        }
+        shards.push(opened);
+    }
     let mut set = None;
-    for (shard, found) in ids.enumerate() {
+    for (shard, opened) in shards.iter().enumerate() {
+        let found = id_of(opened);
         let mut bytes = [0; 12];
         bytes.copy_from_slice(&found.to_le_bytes()[..12]);
         if found != id(*set.get_or_insert(bytes), count, shard) {
             return Err(ShardedOpenError::Foreign(shard));
         }
     }
-    Ok(())
+    Ok(shards)
 }
 
 impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
@@ -238,23 +252,9 @@ impl<I: HostIndex<'static>, M: HostMedium> ShardedStore<I, M> {
 
     /// Opens as many as the first one says.
     fn open_each(
-        mut open: impl FnMut(usize) -> Result<SharedStore<I, M>, OpenError>,
+        open: impl FnMut(usize) -> Result<SharedStore<I, M>, OpenError>,
     ) -> Result<Self, ShardedOpenError> {
-        let mut shards = Vec::new();
-        let mut count = 1;
-        while shards.len() < count {
-            let shard = shards.len();
-            let store = open(shard).map_err(|error| ShardedOpenError::Shard(shard, error))?;
-            if shard == 0 {
-                count = count_of(id_of(&store));
-            }
-            shards.push(store);
-        }
-        Self::over(shards)
-    }
-
-    fn over(shards: Vec<SharedStore<I, M>>) -> Result<Self, ShardedOpenError> {
-        check_ids(shards.iter().map(id_of))?;
+        let shards = open_all(open, id_of)?;
         let shards = Shards {
             marks: shards.iter().map(|_| Mutex::default()).collect(),
             shards,

@@ -5,7 +5,7 @@ use std::path::Path;
 use indelible::{HashIndex, Saving};
 
 use super::marks::Marks;
-use super::open::{check_ids, count_of, read_log};
+use super::open::{open_all, read_log};
 use super::{INTENTS, MARKS, ShardedOpenError, intent, shard_of, shard_path};
 use crate::MediumChoice;
 use crate::backup::{BackupError, BackupOptions, Copied, Folder};
@@ -69,19 +69,11 @@ impl<'a, I: HostIndex<'a>> ShardedReader<'a, I> {
         reads: Reads,
         choice: MediumChoice,
     ) -> Result<Self, ShardedOpenError> {
-        let mut shards: Vec<HostStore<'a, I>> = Vec::new();
-        let mut count = 1;
-        while shards.len() < count {
-            let shard = shards.len();
+        let open = |shard| {
             let path = shard_path(folder.as_ref(), shard);
-            let opened = HostStore::open_on(path, memory, Access::ReadOnly, reads, choice);
-            let store = opened.map_err(|error| ShardedOpenError::Shard(shard, error))?;
-            if shard == 0 {
-                count = count_of(store.id());
-            }
-            shards.push(store);
-        }
-        check_ids(shards.iter().map(|store| store.id()))?;
+            HostStore::open_on(path, memory, Access::ReadOnly, reads, choice)
+        };
+        let shards = open_all(open, |store: &HostStore<'a, I>| store.id())?;
         Ok(Self { shards })
     }
 
